@@ -1,0 +1,1 @@
+"""Pure market knowledge: values and functions without Django, network, clock or logging."""

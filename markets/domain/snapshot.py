@@ -1,0 +1,126 @@
+"""Everything known of the market at one instant: a cursor over shared arrays, nothing copied.
+
+The same snapshot serves a live cycle (the cursor stands at the end) and a backtest (it walks). Windows and
+Decimals are made on access only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+
+from . import indicators
+from .candles import TIMEFRAMES, Candles, Floats, milliseconds
+from .instruments import InstrumentRules
+from .rounding import ZERO, round_cash
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """Unbroken candles of one instrument and timeframe, with each indicator computed at most once."""
+
+    timeframe: str
+    candles: Candles
+    _memo: dict[str, Floats] = field(default_factory=dict, repr=False)
+
+    def indicator(self, name: str) -> Floats:
+        """The whole array of an indicator. Raises KeyError for an unknown name."""
+        if name not in self._memo:
+            self._memo[name] = indicators.compute(name, self.candles)
+        return self._memo[name]
+
+    def closed_at(self, now: datetime) -> int:
+        """How many candles had closed at `now`."""
+        latest_open = milliseconds(now) - TIMEFRAMES[self.timeframe]
+        return int(np.searchsorted(self.candles.time, latest_open, side="right"))
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteView:
+    """The newest price of an instrument, as money. `at` is the market time of the price."""
+
+    last: Decimal
+    bid: Decimal
+    ask: Decimal
+    mark: Decimal
+    at: datetime
+    liquidity: Decimal = Decimal(0)
+    funding_rate: Decimal | None = None
+    next_funding_at: datetime | None = None
+
+    @classmethod
+    def around(
+        cls,
+        rules: InstrumentRules,
+        last: Decimal,
+        at: datetime,
+        liquidity: Decimal = ZERO,
+        funding_rate: Decimal | None = None,
+        next_funding_at: datetime | None = None,
+    ) -> "QuoteView":
+        """The quote of a feed of candles, which knows no book and no mark price.
+
+        Bid and ask are the half spread of the rules away from `last`, rounded outward to the tick; the mark is
+        `last`. Replay, simulation and backtest all quote through here, so that they trade alike.
+        """
+        bid = max(rules.price_down(last * (1 - rules.half_spread)), rules.tick)
+        ask = rules.price_up(last * (1 + rules.half_spread))
+        return cls(last, bid, ask, last, at, round_cash(liquidity), funding_rate, next_funding_at)
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentView:
+    """One instrument at `now`. Series are keyed by timeframe; all reads stop at the last closed candle."""
+
+    rules: InstrumentRules
+    quote: QuoteView
+    series: Mapping[str, Series]
+    now: datetime
+
+    @property
+    def symbol(self) -> str:
+        return self.rules.symbol
+
+    @property
+    def price_age(self) -> float:
+        """Seconds since the price was made."""
+        return (self.now - self.quote.at).total_seconds()
+
+    def candle_age(self, timeframe: str) -> float:
+        """Seconds since the last candle closed; infinite without one."""
+        series = self.series[timeframe]
+        closed = series.closed_at(self.now)
+        if not closed:
+            return float("inf")
+        end = int(series.candles.time[closed - 1]) + TIMEFRAMES[timeframe]
+        return (milliseconds(self.now) - end) / 1000
+
+    def candles(self, timeframe: str, count: int) -> Candles:
+        """The newest `count` closed candles, oldest first; fewer where there are not so many."""
+        closed = self.series[timeframe].closed_at(self.now)
+        return self.series[timeframe].candles[max(0, closed - count) : closed]
+
+    def indicator(self, timeframe: str, name: str, back: int = 0) -> float | None:
+        """The value at the last closed candle (or `back` candles before); None before the warm-up."""
+        series = self.series[timeframe]
+        index = series.closed_at(self.now) - 1 - back
+        if index < 0:
+            return None
+        value = float(series.indicator(name)[index])
+        return None if np.isnan(value) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All instruments of a bot at one instant, keyed by symbol."""
+
+    now: datetime
+    instruments: Mapping[str, InstrumentView]
+
+    def __getitem__(self, symbol: str) -> InstrumentView:
+        return self.instruments[symbol]
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self.instruments

@@ -1,0 +1,165 @@
+"""What the simulated venue keeps of one account, and the values its functions take and give.
+
+One wallet in one currency, one-way positions, isolated margin. Nothing trades here: see `venue`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+
+from .holdings import Holding
+from .instruments import InstrumentRules
+from .margin import initial_margin
+from .orders import Answer, OrderReport, OrderRequest, OrderType, Report, VenuePosition, VenueStatus
+from .rounding import CASH_UNIT, ZERO, ceil_to, round_cash, round_cash_up
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One candle as money: prices at the tick, `volume` in units of the base currency."""
+
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+
+    @classmethod
+    def of(cls, prices: Sequence[float], volume: float, rules: InstrumentRules) -> "Bar":
+        """From the float columns of a stored candle: (open, high, low, close) and the volume."""
+        open_, high, low, close = (rules.price(float(price)) for price in prices)
+        return cls(open_, high, low, close, Decimal(repr(float(volume))))
+
+    @property
+    def liquidity(self) -> Decimal:
+        """About what traded, in the quote currency; in cash units, so that a quote can store it."""
+        return round_cash(self.volume * self.close)
+
+
+@dataclass(frozen=True, slots=True)
+class VenueOrder:
+    """A live order. `reserved` is the cash set aside for what is still open of it: zero if reduce-only."""
+
+    request: OrderRequest
+    filled: Decimal = ZERO
+    reserved: Decimal = ZERO
+
+    @classmethod
+    def resting(cls, request: OrderRequest, filled: Decimal, rules: InstrumentRules) -> "VenueOrder":
+        return cls(request, filled, reservation(request, request.quantity - filled, rules))
+
+    @property
+    def client_id(self) -> str:
+        return self.request.client_id
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.request.quantity - self.filled
+
+    def report(self, status: VenueStatus, at: datetime, reason: str = "") -> OrderReport:
+        """Its state as a report; the venue's own id is the client's."""
+        asked = self.request
+        # A reduce-only order that closed its position has been cut to what it traded.
+        quantity = self.filled if status is VenueStatus.FILLED else asked.quantity
+        return OrderReport(
+            client_id=asked.client_id, venue_id=asked.client_id, symbol=asked.symbol, side=asked.side,
+            type=asked.type, status=status, quantity=quantity, filled=self.filled, at=at, price=asked.price,
+            trigger=asked.trigger, reduce_only=asked.reduce_only, reason=reason,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class VenueState:
+    """One account at one instant: live orders only, oldest first; positions by symbol, none of them flat.
+
+    `trades` counts all trades so far: the id of the last one. The mapping must not be changed in place.
+    """
+
+    wallet: Decimal
+    positions: Mapping[str, VenuePosition] = field(default_factory=dict)
+    orders: tuple[VenueOrder, ...] = ()
+    trades: int = 0
+
+    def order(self, client_id: str) -> VenueOrder | None:
+        return next((order for order in self.orders if order.client_id == client_id), None)
+
+    def orders_of(self, symbol: str) -> list[VenueOrder]:
+        return [order for order in self.orders if order.request.symbol == symbol]
+
+    def active(self, symbol: str) -> bool:
+        """Whether a candle of this instrument needs to be looked at: it has a position or orders here."""
+        return symbol in self.positions or any(order.request.symbol == symbol for order in self.orders)
+
+    def holding(self, position: VenuePosition) -> "VenueState":
+        """The same with this position; one without quantity is taken out."""
+        others = {symbol: held for symbol, held in self.positions.items() if symbol != position.symbol}
+        kept = {**others, position.symbol: position} if position.quantity else others
+        return replace(self, positions=kept)
+
+    def updating(self, order: VenueOrder) -> "VenueState":
+        """The same with the newer form of an order that rests; one that does not rest stays out."""
+        orders = tuple(order if known.client_id == order.client_id else known for known in self.orders)
+        return replace(self, orders=orders)
+
+    def without(self, client_id: str) -> "VenueState":
+        return replace(self, orders=tuple(o for o in self.orders if o.client_id != client_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The state after something happened and what the venue reports of it, in order."""
+
+    state: VenueState
+    reports: tuple[Report, ...] = ()
+
+    def then(self, state: VenueState, *reports: Report) -> "Outcome":
+        return Outcome(state, self.reports + reports)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An outcome with the venue's answer. A refusal has changed nothing and reports nothing."""
+
+    state: VenueState
+    reports: tuple[Report, ...]
+    answer: Answer
+
+
+def charge(value: Decimal, rate: Decimal) -> Decimal:
+    """The fee on a trade's value, rounded to the cash unit in the venue's favour; a rebate is negative."""
+    return ceil_to(value * rate, CASH_UNIT)
+
+
+def level(request: OrderRequest) -> Decimal | None:
+    """The price at which an order waits: a limit's price, a stop's or target's trigger; None: it does not."""
+    if request.type is OrderType.MARKET:
+        return None
+    return request.price if request.type is OrderType.LIMIT else request.trigger
+
+
+def reservation(request: OrderRequest, remaining: Decimal, rules: InstrumentRules) -> Decimal:
+    """The cash set aside for a resting entry: initial margin at its price or trigger, and the higher fee.
+
+    An order that is not reduce-only reserves on whichever side it is: the position that it opposes may be
+    gone when it fills.
+    """
+    price = level(request)
+    if request.reduce_only or price is None:
+        return ZERO
+    value = round_cash_up(remaining * price)
+    return initial_margin(value, request.leverage) + charge(value, max(rules.taker_fee, rules.maker_fee, ZERO))
+
+
+def available(state: VenueState) -> Decimal:
+    """Cash that neither a position's margin nor a resting entry holds. Unrealised results do not count."""
+    margins = sum((position.margin for position in state.positions.values()), ZERO)
+    return state.wallet - margins - sum((order.reserved for order in state.orders), ZERO)
+
+
+def equity(state: VenueState, marks: Mapping[str, Decimal]) -> Decimal:
+    """Wallet plus unrealised results at `marks`, by symbol. Raises KeyError for a position without a mark."""
+    unrealised = (
+        Holding(held.quantity, held.cost).unrealised(marks[symbol]) for symbol, held in state.positions.items()
+    )
+    return state.wallet + sum(unrealised, ZERO)

@@ -1,0 +1,193 @@
+"""The paper venue: an exchange of our own, in our own tables, that trades by the engine of the backtests.
+
+It answers orders from bots and is moved through market time by whoever drives the feed. It writes the Paper
+tables and nothing else: the ledger learns of everything through the reports, as from a live venue.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+from django.db import OperationalError, transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from markets.domain import venue
+from markets.domain.instruments import InstrumentRules
+from markets.domain.orders import Answer, Confirmed, OrderReport, OrderRequest, Refused, Unknown, VenuePosition
+from markets.domain.snapshot import QuoteView
+from markets.domain.venue_state import Answered, Bar, Outcome, VenueState
+from markets.models import Feed, PaperAccount, PaperOrder, PaperPosition, PaperReport, Quote
+
+from . import paper_rows
+from .base import Numbered
+from .paper_rows import Change, Loaded
+from .report_json import decode
+
+_Event = TypeVar("_Event")
+
+
+def open_account(*, key: UUID, feed: Feed, currency: str, deposit: Decimal) -> PaperAccount:
+    """A new customer with `deposit` in the wallet. Nothing is reported: who pays in, knows."""
+    return PaperAccount.objects.create(key=key, feed=feed, currency=currency, wallet=deposit)
+
+
+class PaperVenue:
+    """One account at the paper venue. Orders trade at the newest quotes of its feed, however old these are.
+
+    Each call is one short transaction, so an answer is certain; only where the database itself fails it is
+    Unknown.
+    """
+
+    def __init__(self, account_key: UUID, feed: Feed) -> None:
+        self._key = account_key
+        self._feed = feed
+
+    def send(self, request: OrderRequest) -> Answer:
+        """Place an order. Besides the codes of the engine: no_price, wrong_currency."""
+        return self._certainly(lambda: self._send(request))
+
+    def cancel(self, client_id: str) -> Answer:
+        return self._certainly(lambda: self._cancel(client_id))
+
+    def order(self, client_id: str) -> OrderReport | None:
+        found = self._orders().filter(client_id=client_id).order_by("id").last()
+        return paper_rows.report_of(found, found.instrument.symbol) if found else None
+
+    def open_orders(self) -> Sequence[OrderReport]:
+        """Live orders, oldest first."""
+        rows = self._orders().filter(live=True).order_by("id")
+        return [paper_rows.report_of(row, row.instrument.symbol) for row in rows]
+
+    def positions(self) -> Sequence[VenuePosition]:
+        rows = PaperPosition.objects.filter(account__key=self._key).select_related("instrument").order_by("id")
+        return [paper_rows.position_of(row, row.instrument.symbol) for row in rows]
+
+    def wallet(self) -> Decimal:
+        return PaperAccount.objects.values_list("wallet", flat=True).get(key=self._key)
+
+    def reports(self, after: int) -> Sequence[Numbered]:
+        rows = PaperReport.objects.filter(account__key=self._key, id__gt=after).order_by("id")
+        return [Numbered(pk, decode(kind, body)) for pk, kind, body in rows.values_list("id", "kind", "body")]
+
+    def _orders(self) -> QuerySet[PaperOrder]:
+        return PaperOrder.objects.filter(account__key=self._key).select_related("instrument")
+
+    def _certainly(self, call: Callable[[], Answer]) -> Answer:
+        try:
+            with transaction.atomic():
+                return call()
+        except OperationalError as error:
+            return Unknown(f"The database of the paper venue did not answer: {error}")
+
+    def _send(self, request: OrderRequest) -> Answer:
+        account = self._locked()
+        quotes = Quote.objects.filter(feed=self._feed, instrument__symbol=request.symbol)
+        quote = quotes.select_related("instrument", "feed").first()
+        if quote is None:
+            return Refused("no_price", f"There is no price of {request.symbol} on this feed.")
+        instrument = quote.instrument
+        if instrument.settle != account.currency:
+            text = f"{request.symbol} settles in {instrument.settle}, and the account is in {account.currency}."
+            return Refused("wrong_currency", text)
+        loaded = paper_rows.load([account], [instrument.pk])
+        state, at = loaded.customers[0].state, _market_time(quote.feed)
+        answered = venue.submit(state, request, _view(quote), instrument.rules, at)
+        return _kept(loaded, answered, {request.client_id: request})
+
+    def _cancel(self, client_id: str) -> Answer:
+        loaded = paper_rows.load([self._locked()])
+        at = _market_time(Feed.objects.get(pk=self._feed.pk))
+        return _kept(loaded, venue.cancel(loaded.customers[0].state, client_id, at), {})
+
+    def _locked(self) -> PaperAccount:
+        # The feed is read after the lock is held: before, its time may be the one before a step.
+        return PaperAccount.objects.select_for_update().get(key=self._key, feed=self._feed)
+
+
+def _kept(loaded: Loaded, answered: Answered, requests: Mapping[str, OrderRequest]) -> Answer:
+    if isinstance(answered.answer, Confirmed):
+        change = Change(loaded.customers[0], answered.state, answered.reports, requests)
+        paper_rows.save(loaded, [change])
+    return answered.answer
+
+
+def _market_time(feed: Feed) -> datetime:
+    return feed.market_now if feed.lock_step and feed.market_now else timezone.now()
+
+
+def _view(quote: Quote) -> QuoteView:
+    return QuoteView(quote.last, quote.bid, quote.ask, quote.mark, quote.at, quote.liquidity)
+
+
+def advance(feed: Feed, bars: Mapping[int, Bar], at: datetime) -> None:
+    """Take every account of the feed through the rest of the candles, by instrument id, that close at `at`.
+
+    Like `open_all` and `settle_funding` it is called inside the transaction of the feed's step and locks the
+    accounts that have a position or a live order in these instruments. The number of statements does not
+    depend on how many these are.
+    """
+    _drive(feed, bars, lambda state, bar, rules: venue.through(state, bar, rules, at))
+
+
+def open_all(feed: Feed, quotes: Mapping[int, QuoteView], at: datetime) -> None:
+    """Let the opens at `at`, by instrument id, do what they do: gap fills, triggers, liquidations."""
+    _drive(feed, quotes, lambda state, quote, rules: venue.open_at(state, quote, rules, at))
+
+
+def settle_funding(feed: Feed, rates: Mapping[int, tuple[Decimal, Decimal]], at: datetime) -> None:
+    """Settle funding of every position, by instrument id: (rate, mark). What is settled already is passed over."""
+
+    def fund(state: VenueState, rate: tuple[Decimal, Decimal], rules: InstrumentRules) -> Outcome:
+        return venue.fund(state, *rate, rules, at)
+
+    _drive(feed, rates, fund, lambda loaded: _funded(loaded, rates, at))
+
+
+def _funded(loaded: Loaded, instruments: Iterable[int], at: datetime) -> set[tuple[int, int]]:
+    """Pairs of account and instrument id that have paid or received this funding."""
+    names = {venue.funding_id(loaded.instruments[pk].symbol, at): pk for pk in instruments}
+    accounts = [customer.account for customer in loaded.customers]
+    known = PaperReport.objects.filter(account__in=accounts, kind="income", ref__in=names)
+    return {(account, names[ref]) for account, ref in known.values_list("account", "ref")}
+
+
+def _drive(
+    feed: Feed,
+    events: Mapping[int, _Event],
+    step: Callable[[VenueState, _Event, InstrumentRules], Outcome],
+    settled: Callable[[Loaded], Container[tuple[int, int]]] = lambda _: (),
+) -> None:
+    with transaction.atomic(savepoint=False):
+        accounts = list(_concerned(feed, events).select_for_update())
+        if not accounts:
+            return
+        loaded = paper_rows.load(accounts, events)
+        done = settled(loaded)
+        changes = []
+        for customer in loaded.customers:
+            outcome = Outcome(customer.state)
+            for pk in sorted(events):
+                rules = loaded.instruments[pk].rules
+                if outcome.state.active(rules.symbol) and (customer.account.pk, pk) not in done:
+                    moved = step(outcome.state, events[pk], rules)
+                    outcome = outcome.then(moved.state, *moved.reports)
+            changes.append(Change(customer, outcome.state, outcome.reports))
+        paper_rows.save(loaded, changes)
+
+
+def _concerned(feed: Feed, instruments: Iterable[int]) -> QuerySet[PaperAccount]:
+    """Accounts with a live order or a position in any of these instruments, always in the same order."""
+    wanted = list(instruments)
+    live = PaperOrder.objects.filter(account=OuterRef("pk"), live=True, instrument__in=wanted)
+    held = PaperPosition.objects.filter(account=OuterRef("pk"), instrument__in=wanted)
+    return PaperAccount.objects.filter(Exists(live) | Exists(held), feed=feed).order_by("pk")
+
+
+def news(feed: Feed) -> dict[UUID, int]:
+    """The id of the newest report of each account that has one, by account key. One query."""
+    newest = PaperReport.objects.filter(account=OuterRef("pk")).order_by("-id").values("id")[:1]
+    rows = PaperAccount.objects.filter(feed=feed).values_list("key", Subquery(newest))
+    return {key: report for key, report in rows if report is not None}
