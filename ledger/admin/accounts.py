@@ -1,0 +1,138 @@
+"""Accounts, books and their trading states. Money never moves here; a state changes through `ledger.states`.
+
+Accounts and books are opened where money is put into them, and kept for good: their history hangs on them.
+"""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import CharField, Count, Model, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.decorators import action, display
+
+from ledger import states
+from ledger.models import Account, Book, BookKind, PositionState, TradingState, TradingStateKind, User
+from markets.admin import Exact, History, coloured, exact, link
+
+from .ownership import Own, Owned
+
+STATE_COLOURS = {
+    TradingStateKind.ACTIVE: "success",
+    TradingStateKind.REDUCE_ONLY: "warning",
+    TradingStateKind.HALTED: "danger",
+}
+STATE_WORDS = {str(state.label): colour for state, colour in STATE_COLOURS.items()}
+
+
+def own_state(prefix: str) -> Subquery:
+    """The current state of a row's own scope; nothing where nobody has ever changed it."""
+    scope = Concat(Value(f"{prefix}:"), Cast(OuterRef("pk"), CharField()))
+    return Subquery(TradingState.objects.current().filter(scope=scope).values("state")[:1])
+
+
+class Stateful(Owned, Exact):
+    """A scope with a trading state of its own, which actions change with who and when."""
+
+    actions = ("make_active", "make_reduce_only", "make_halted")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    @display(description="state", label=STATE_WORDS)
+    def state(self, row: Any) -> str:
+        return str(TradingStateKind(row.own_state or TradingStateKind.ACTIVE).label)
+
+    @action(description="Let the selected trade again", permissions=["change"])
+    def make_active(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._change(request, queryset, TradingStateKind.ACTIVE)
+
+    @action(description="Reduce only: no new entries", permissions=["change"])
+    def make_reduce_only(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._change(request, queryset, TradingStateKind.REDUCE_ONLY)
+
+    @action(description="Halt: nothing but exits and cancels", permissions=["change"])
+    def make_halted(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._change(request, queryset, TradingStateKind.HALTED)
+
+    def _change(self, request: HttpRequest, rows: QuerySet[Any], state: TradingStateKind) -> None:
+        by, now = cast(User, request.user), timezone.now()
+        for row in rows:
+            states.change(scope=row, state=state, reason="Set in the control room", by=by, now=now)
+            self.message_user(request, f"{row} is now {state.label.lower()}.")
+
+
+@admin.register(Account)
+class AccountAdmin(Stateful):
+    list_display = (
+        "name", "owner", "kind", "feed", "currency", "state", "books_count", "max_exposure", "trouble",
+        "reconciled_at",
+    )  # fmt: skip
+    list_filter = ("kind", "feed", ("owner", Own))
+    list_select_related = ("owner", "feed")
+    search_fields = ("name", "owner__username", "trouble")
+    fields = (
+        "name", "max_exposure", "owner", "kind", "feed", "currency", "state", "trouble", "reconciled_at",
+        "key", "created_at",
+    )  # fmt: skip
+    readonly_fields = (
+        "owner", "kind", "feed", "currency", "state", "trouble", "reconciled_at", "key", "created_at"
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        counted = super().get_queryset(request).annotate(books_count=Count("books"))
+        return counted.annotate(own_state=own_state("account"))
+
+    @display(description="books", ordering="books_count")
+    def books_count(self, account: Any) -> int:
+        return int(account.books_count)
+
+
+@admin.register(Book)
+class BookAdmin(Stateful):
+    owner_path = "owner"
+    list_display: tuple[str, ...] = (
+        "name", "owner", "account", "kind", "currency", "state", "cash", "deposited", "open_positions",
+        "flatten_requested_at", "live_page",
+    )  # fmt: skip
+    list_filter = ("kind", ("account", Own), ("owner", Own))
+    list_select_related: tuple[str, ...] = ("owner", "account")
+    search_fields = ("name", "owner__username", "account__name")
+    readonly_fields = (
+        "owner", "account", "kind", "currency", "state", exact(Book, "cash"), exact(Book, "deposited"),
+        "open_positions", "flatten_requested_at", "key", "created_at",
+    )  # fmt: skip
+    fields = ("name", *readonly_fields)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Book]:
+        held = Count("positions", filter=Q(positions__state=PositionState.OPEN))
+        return super().get_queryset(request).annotate(open_count=held, own_state=own_state("book"))
+
+    @display(description="live page")
+    def live_page(self, book: Any) -> str:
+        return link("live", f"/books/{book.pk}/") if book.mine and book.kind == BookKind.BOT else "-"
+
+    @display(description="open positions", ordering="open_count")
+    def open_positions(self, book: Any) -> int:
+        return int(book.open_count)
+
+
+@admin.register(TradingState)
+class TradingStateAdmin(Owned, History):
+    list_display = (
+        "scope",
+        "account",
+        "book",
+        coloured("state", STATE_COLOURS),
+        "reason",
+        "changed_by",
+        "at",
+        "ended_at",
+    )
+    list_filter = ("state", ("account", Own), ("changed_by", Own))
+    list_select_related = ("account", "book", "changed_by")
+    search_fields = ("scope", "reason", "account__name", "book__name", "changed_by__username")

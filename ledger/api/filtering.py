@@ -1,0 +1,66 @@
+"""The filters that resources share. A value that cannot be meant is refused with one sentence.
+
+The framework's own filters would answer some mistakes with everything or with nothing.
+"""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework.request import Request
+
+from markets.models import Instrument
+
+
+class Symbol(forms.CharField):
+    """The symbol of an instrument that exists: a mistyped one would look like an empty history."""
+
+    def clean(self, value: Any) -> str:
+        symbol: str = super().clean(value)
+        if symbol and not Instrument.objects.filter(symbol=symbol).exists():
+            raise ValidationError(f"There is no instrument {symbol}; symbols look like BTC/USDT:USDT.")
+        return symbol
+
+
+class SymbolFilter(filters.CharFilter):
+    field_class = Symbol
+
+
+def choice(choices: Any, **kwargs: Any) -> filters.ChoiceFilter:
+    """A filter by one of these choices, whose refusal names them."""
+    named = f"There is no %(value)s here; choose one of {', '.join(choices.values)}."
+    return filters.ChoiceFilter(choices=choices.choices, error_messages={"invalid_choice": named}, **kwargs)
+
+
+def yes_or_no(field: str) -> filters.TypedChoiceFilter:
+    """A filter by true or false; the framework's own takes any other word for "not asked"."""
+    made = filters.TypedChoiceFilter(
+        field,
+        choices=[("true", "yes"), ("false", "no")],
+        coerce=lambda word: word == "true",
+        error_messages={"invalid_choice": "%(value)s is neither true nor false."},
+    )
+    return extend_schema_field(OpenApiTypes.BOOL)(made)
+
+
+def owned(model: type[Model], **kwargs: Any) -> filters.ModelChoiceFilter:
+    """A filter by a row of the asking user. Rows of others and rows that do not exist are refused alike."""
+
+    def of(request: Request | None) -> QuerySet[Any]:
+        rows = model._default_manager
+        return rows.of(request.user) if request else rows.none()  # type: ignore[attr-defined]
+
+    refusal = f"You have no {model._meta.verbose_name} with the id %(value)s."
+    return filters.ModelChoiceFilter(queryset=of, error_messages={"invalid_choice": refusal}, **kwargs)
+
+
+def since(field: str) -> filters.IsoDateTimeFilter:
+    return filters.IsoDateTimeFilter(field, lookup_expr="gte", help_text="At this UTC time or later.")
+
+
+def until(field: str) -> filters.IsoDateTimeFilter:
+    return filters.IsoDateTimeFilter(field, lookup_expr="lt", help_text="Before this UTC time.")

@@ -1,0 +1,7 @@
+"""Registers the ledger app."""
+
+from django.apps import AppConfig
+
+
+class LedgerConfig(AppConfig):
+    name = "ledger"

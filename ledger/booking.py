@@ -1,0 +1,210 @@
+"""The only writer of trades, positions and cash. It books what a venue reported, once, in the caller's transaction.
+
+`ledger.reports` opens that transaction and holds the account; a fill whose trade id is known is passed over.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from markets.domain.orders import Fill, Income
+from markets.domain.rounding import round_cash
+from markets.models import Instrument
+
+from .domain.positions import Figures, after_fill
+from .models import Account, Book, BookKind, CashEntry, CashKind, Order, Position, PositionState, Role, Trade
+
+FIGURES = tuple(Figures.__dataclass_fields__)
+POSITION_FIELDS = (*FIGURES, "leverage", "funding", "state", "opened_at", "closed_at", "exit_reason", "peak", "trough")
+
+
+def post(*, book: Book, kind: str, amount: Decimal, ref: str, at: datetime) -> CashEntry:
+    """One journal entry that no trade made: a deposit or a transfer. The caller holds the transaction."""
+    fresh = Book.objects.select_for_update().get(pk=book.pk)
+    book.cash, book.deposited = fresh.cash + amount, fresh.deposited + amount
+    book.save(update_fields=["cash", "deposited"])
+    return CashEntry.objects.create(
+        account_id=book.account_id, book=book, kind=kind, currency=book.currency, amount=amount, ref=ref, at=at
+    )
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything that one batch of reports touches, loaded once, with the rows it is going to write."""
+
+    account: Account
+    orders: Mapping[str, Order]
+    positions: dict[int, Position]
+    books: dict[int, Book]
+    instruments: Mapping[str, Instrument]
+    trades: list[Trade] = field(default_factory=list)
+    entries: list[CashEntry] = field(default_factory=list)
+    changed: list[Position] = field(default_factory=list)
+
+    def unassigned(self) -> Book:
+        return next(book for book in self.books.values() if book.kind == BookKind.UNASSIGNED)
+
+
+def book_fill(batch: Batch, fill: Fill) -> Trade:
+    """Trade, position and cash of one fill, prepared in memory; `write` stores the batch."""
+    instrument = batch.instruments[fill.symbol]
+    order = batch.orders.get(fill.client_id or "")
+    position = batch.positions.get(instrument.pk)
+    book = batch.books[order.book_id if order else position.book_id if position else batch.unassigned().pk]
+    position = position or _foreign(batch, book, instrument, fill)
+    realised_before = position.realised
+    begun = _move(position, fill, order)
+    trade = Trade(
+        account=batch.account,
+        book=book,
+        instrument=instrument,
+        order=order,
+        position=position,
+        venue_trade_id=fill.trade_id,
+        side=fill.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        value=round_cash(fill.quantity * fill.price),
+        fee=fill.fee,
+        fee_currency=fill.fee_currency,
+        realised=position.realised - realised_before,
+        maker=fill.maker,
+        liquidation=fill.liquidation,
+        at=fill.at,
+    )
+    batch.trades.append(trade)
+    _note(batch, position)
+    if begun is not None:
+        _begin(batch, position, begun, fill)
+    ref = f"trade:{instrument.pk}:{fill.trade_id}"
+    _enter(batch, book, CashKind.REALISED, trade.realised, ref, fill.at, position, trade)
+    _enter(batch, book, CashKind.FEE, -fill.fee, ref, fill.at, position, trade)
+    return trade
+
+
+def book_income(batch: Batch, income: Income) -> None:
+    """Cash that moved without a trade: funding, or what a liquidation took or gave back."""
+    instrument = batch.instruments[income.symbol]
+    position = batch.positions.get(instrument.pk) or _just_closed(batch, instrument)
+    book = batch.books[position.book_id] if position else batch.unassigned()
+    if position is not None and income.kind == CashKind.FUNDING:
+        position.funding += income.amount
+        position.margin -= income.from_margin
+    elif position is not None:
+        position.realised += income.amount
+    if position is not None:
+        _note(batch, position)
+    _enter(batch, book, income.kind, income.amount, income.income_id, income.at, position, None)
+
+
+def write(batch: Batch) -> None:
+    """Store the batch: one statement for each kind of row. The caller holds the transaction."""
+    known = [position for position in batch.changed if position.pk is not None]
+    if known:
+        Position.objects.bulk_update(known, POSITION_FIELDS)
+    for position in batch.changed:
+        if position.pk is None:
+            position.save(force_insert=True)
+    if batch.trades:
+        Trade.objects.bulk_create(batch.trades)
+    if batch.entries:
+        CashEntry.objects.bulk_create(batch.entries)
+        touched = {entry.book_id for entry in batch.entries}
+        Book.objects.bulk_update([batch.books[pk] for pk in touched], ["cash"])
+
+
+def release_openings(positions: Sequence[Position], at: datetime) -> None:
+    """Close positions that were opening and whose entry is known never to fill."""
+    for position in positions:
+        position.state, position.closed_at, position.exit_reason = PositionState.CLOSED, at, "not filled"
+    Position.objects.bulk_update(positions, ["state", "closed_at", "exit_reason"])
+
+
+def _enter(
+    batch: Batch,
+    book: Book,
+    kind: str,
+    amount: Decimal,
+    ref: str,
+    at: datetime,
+    position: Position | None,
+    trade: Trade | None,
+) -> None:
+    if not amount:
+        return
+    batch.entries.append(
+        CashEntry(
+            account=batch.account,
+            book=book,
+            kind=kind,
+            currency=book.currency,
+            amount=amount,
+            ref=ref,
+            position=position,
+            trade=trade,
+            at=at,
+        )
+    )
+    book.cash += amount
+
+
+def _move(position: Position, fill: Fill, order: Order | None) -> Figures | None:
+    """Change the position in place by a fill; the figures of the position begun beyond flat, if any."""
+    before = Figures(**{name: getattr(position, name) for name in FIGURES})
+    position.leverage = fill.leverage or (order.leverage if order and order.role == Role.ENTRY else position.leverage)
+    after, begun = after_fill(before, fill, position.leverage)
+    for name in FIGURES:
+        setattr(position, name, getattr(after, name))
+    if position.opened_at is None:
+        position.opened_at, position.peak, position.trough = fill.at, fill.price, fill.price
+    if after.quantity:
+        position.state = PositionState.OPEN
+    else:
+        position.state, position.closed_at = PositionState.CLOSED, fill.at
+        position.exit_reason = "liquidation" if fill.liquidation else exit_reason(order)
+    return begun
+
+
+def exit_reason(order: Order | None) -> str:
+    """Why a position ended, in a word or two: its stop, its target, or what asked for the exit."""
+    if order is None:
+        return "closed at the venue"
+    return order.intent.get_source_display().lower() if order.role == Role.EXIT else order.role
+
+
+def _foreign(batch: Batch, book: Book, instrument: Instrument, fill: Fill) -> Position:
+    position = Position(account=batch.account, book=book, instrument=instrument, long=fill.side.sign > 0)
+    batch.positions[instrument.pk] = position
+    return position
+
+
+def _begin(batch: Batch, ended: Position, begun: Figures, fill: Fill) -> None:
+    position = Position(
+        account=batch.account,
+        book=ended.book,
+        instrument=ended.instrument,
+        long=begun.quantity > 0,
+        state=PositionState.OPEN,
+        leverage=ended.leverage,
+        opened_at=fill.at,
+        peak=fill.price,
+        trough=fill.price,
+        **{name: getattr(begun, name) for name in FIGURES},
+    )
+    batch.positions[ended.instrument_id] = position
+    _note(batch, position)
+
+
+def _just_closed(batch: Batch, instrument: Instrument) -> Position | None:
+    here = next((p for p in reversed(batch.changed) if p.instrument_id == instrument.pk), None)
+    if here is not None:
+        return here
+    return Position.objects.closed().filter(account=batch.account, instrument=instrument).order_by("id").last()
+
+
+def _note(batch: Batch, position: Position) -> None:
+    if position not in batch.changed:
+        batch.changed.append(position)
+    if position.state == PositionState.CLOSED:
+        batch.positions.pop(position.instrument_id, None)

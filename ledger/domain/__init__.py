@@ -1,0 +1,1 @@
+"""Pure money knowledge: values and functions without Django, network, clock or logging."""

@@ -1,0 +1,50 @@
+"""Bracket or flat: which protective orders a position needs, given those that rest.
+
+A stop is replaced new before cancel, so there is no moment without one. Nothing here sends.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """A live protective order: its row id, role ("stop" or "target"), trigger and remaining quantity."""
+
+    id: int
+    role: str
+    trigger: Decimal
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A protective order to place. `replaces` is the row id of the order it stands in for, if any."""
+
+    role: str
+    trigger: Decimal
+    quantity: Decimal
+    replaces: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brackets:
+    """What to place, then what to cancel, in that order."""
+
+    place: tuple[Wanted, ...]
+    cancel: tuple[int, ...]
+
+
+def needed(quantity: Decimal, stop: Decimal | None, target: Decimal | None, resting: Sequence[Resting]) -> Brackets:
+    """What brings the resting orders in line with a position of unsigned `quantity` and its plan."""
+    place: list[Wanted] = []
+    cancel: list[int] = []
+    for role, trigger in (("stop", stop), ("target", target)):
+        rest = [order for order in resting if order.role == role]
+        fitting = [o for o in rest if trigger is not None and o.trigger == trigger and o.quantity == quantity]
+        unfit = [order for order in rest if order not in fitting[:1]]
+        if trigger is not None and quantity and not fitting:
+            place.append(Wanted(role, trigger, quantity, unfit[0].id if unfit else None))
+        cancel.extend(order.id for order in unfit)
+    return Brackets(tuple(place), tuple(cancel))

@@ -1,0 +1,37 @@
+"""What a plan asks of the ledger, before rows exist: intents with the orders they need."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    OPEN = "open"
+    ADD = "add"
+    REDUCE = "reduce"
+    CLOSE = "close"
+    ADJUST_EXITS = "adjust_exits"
+
+
+@dataclass(frozen=True, slots=True)
+class IntentDraft:
+    """`quantity` is unsigned and at the instrument's step; zero for `adjust_exits`.
+
+    `price` is the price it was judged at, `limit` the price of a limit entry (None: market). `reserved` is
+    margin plus fee of an entry. For `adjust_exits` stop, target, trail and expiry are the new ones (None: as before).
+    """
+
+    kind: Kind
+    symbol: str
+    long: bool
+    quantity: Decimal
+    price: Decimal
+    leverage: int = 1
+    limit: Decimal | None = None
+    reserved: Decimal = Decimal(0)
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    trail: Decimal | None = None
+    expires_at: datetime | None = None
+    reason: str = ""

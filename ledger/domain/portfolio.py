@@ -1,0 +1,130 @@
+"""What a book holds, what it has free and how exposed it is: the frozen values that risk reads.
+
+Isolated margin: available cash is cash minus margins minus what live entries reserve; unrealised results count
+in equity and nowhere else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from markets.domain.holdings import Holding
+from markets.domain.rounding import ZERO, round_cash
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPosition:
+    """An open (or opening: quantity zero) position with its plan. `quantity` is signed, `mark` values it."""
+
+    id: int
+    symbol: str
+    long: bool
+    quantity: Decimal
+    cost: Decimal
+    mark: Decimal
+    margin: Decimal
+    leverage: int
+    opened_at: datetime | None = None
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    trail: Decimal | None = None
+    expires_at: datetime | None = None
+    funding: Decimal = ZERO
+    fees: Decimal = ZERO
+    realised: Decimal = ZERO
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.long else -1
+
+    @property
+    def notional(self) -> Decimal:
+        """Absolute value at the mark, in the settle currency."""
+        return round_cash(abs(self.quantity) * self.mark)
+
+    @property
+    def unrealised(self) -> Decimal:
+        return Holding(self.quantity, self.cost).unrealised(self.mark)
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        return self.cost / abs(self.quantity) if self.quantity else None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEntry:
+    """A live entry order: what it may still add. `quantity` is unsigned, `reserved` the cash set aside for it."""
+
+    symbol: str
+    long: bool
+    quantity: Decimal
+    price: Decimal
+    reserved: Decimal
+
+    @property
+    def notional(self) -> Decimal:
+        return round_cash(self.quantity * self.price)
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """A book at one instant. `blocked` tells, by symbol, why no new exposure may be taken there."""
+
+    book: int
+    currency: str
+    cash: Decimal
+    deposited: Decimal
+    positions: tuple[HeldPosition, ...] = ()
+    pending: tuple[PendingEntry, ...] = ()
+    blocked: Mapping[str, str] = field(default_factory=dict)
+
+    def position(self, symbol: str) -> HeldPosition | None:
+        return next((held for held in self.positions if held.symbol == symbol), None)
+
+    @property
+    def unrealised(self) -> Decimal:
+        return sum((held.unrealised for held in self.positions), ZERO)
+
+    @property
+    def equity(self) -> Decimal:
+        return self.cash + self.unrealised
+
+    @property
+    def margin(self) -> Decimal:
+        return sum((held.margin for held in self.positions), ZERO)
+
+    @property
+    def reserved(self) -> Decimal:
+        return sum((entry.reserved for entry in self.pending), ZERO)
+
+    @property
+    def available(self) -> Decimal:
+        return self.cash - self.margin - self.reserved
+
+    @property
+    def exposure(self) -> Decimal:
+        """Sum of the notionals of positions and live entries."""
+        held = sum((position.notional for position in self.positions), ZERO)
+        return held + sum((entry.notional for entry in self.pending), ZERO)
+
+    @property
+    def occupied(self) -> frozenset[str]:
+        """Symbols that take up one of the allowed positions."""
+        return frozenset(p.symbol for p in self.positions) | frozenset(e.symbol for e in self.pending)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPortfolio:
+    """All books of an account, keyed by book id; `max_exposure` over equity is the account's own limit."""
+
+    books: Mapping[int, Portfolio]
+    max_exposure: Decimal | None = None
+
+    @property
+    def equity(self) -> Decimal:
+        return sum((book.equity for book in self.books.values()), ZERO)
+
+    @property
+    def exposure(self) -> Decimal:
+        return sum((book.exposure for book in self.books.values()), ZERO)

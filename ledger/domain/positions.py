@@ -1,0 +1,73 @@
+"""The figures of a position from flat to flat, moved by fills alone.
+
+A fill through flat ends one position and begins another; its fee is split by quantity, to the last unit.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from markets.domain.holdings import Holding
+from markets.domain.margin import initial_margin
+from markets.domain.orders import Fill
+from markets.domain.rounding import ZERO, round_cash, round_cash_up
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """`quantity` is signed; values are sums of quantity times price; `realised` is before fees."""
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    size: Decimal = ZERO
+    entry_value: Decimal = ZERO
+    entry_quantity: Decimal = ZERO
+    exit_value: Decimal = ZERO
+    exit_quantity: Decimal = ZERO
+    margin: Decimal = ZERO
+    realised: Decimal = ZERO
+    fees: Decimal = ZERO
+
+
+def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Figures | None]:
+    """The figures after a fill, and those of the position that a fill through flat began (else None).
+
+    `leverage` is that of the order: an entry adds its value over leverage to the isolated margin, an exit gives
+    margin back in proportion.
+    """
+    opposing = figures.quantity * fill.side.sign < 0
+    closing = min(fill.quantity, abs(figures.quantity)) if opposing else ZERO
+    opening = fill.quantity - closing
+    if not closing:
+        return _entered(figures, fill, opening, fill.fee, leverage), None
+    closing_fee = round_cash(fill.fee * closing / fill.quantity) if opening else fill.fee
+    ended = _exited(figures, fill, closing, closing_fee)
+    begun = _entered(Figures(), fill, opening, fill.fee - closing_fee, leverage) if opening else None
+    return ended, begun
+
+
+def _entered(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal, leverage: int) -> Figures:
+    holding, _ = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
+    return replace(
+        figures,
+        quantity=holding.quantity,
+        cost=holding.cost,
+        size=max(figures.size, abs(holding.quantity)),
+        entry_value=figures.entry_value + quantity * fill.price,
+        entry_quantity=figures.entry_quantity + quantity,
+        margin=figures.margin + initial_margin(round_cash(quantity * fill.price), leverage),
+        fees=figures.fees + fee,
+    )
+
+
+def _exited(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal) -> Figures:
+    holding, realised = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
+    return replace(
+        figures,
+        quantity=holding.quantity,
+        cost=holding.cost,
+        exit_value=figures.exit_value + quantity * fill.price,
+        exit_quantity=figures.exit_quantity + quantity,
+        margin=round_cash_up(figures.margin * abs(holding.quantity) / abs(figures.quantity)),
+        realised=figures.realised + realised,
+        fees=figures.fees + fee,
+    )

@@ -1,0 +1,36 @@
+"""The tables of the ledger app, one module per aggregate."""
+
+from .accounts import Account, AccountKind, Book, BookKind
+from .cash import CashEntry, CashKind
+from .equity import EquityPoint
+from .intents import Intent, IntentKind, Source
+from .orders import Order, OrderState, Role
+from .positions import Position, PositionState
+from .states import TradingState, TradingStateKind
+from .tokens import ApiToken, Scope
+from .trades import Trade
+from .users import User
+
+__all__ = [
+    "Account",
+    "AccountKind",
+    "ApiToken",
+    "Book",
+    "BookKind",
+    "CashEntry",
+    "CashKind",
+    "EquityPoint",
+    "Intent",
+    "IntentKind",
+    "Order",
+    "OrderState",
+    "Position",
+    "PositionState",
+    "Role",
+    "Scope",
+    "Source",
+    "Trade",
+    "TradingState",
+    "TradingStateKind",
+    "User",
+]

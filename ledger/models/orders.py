@@ -1,0 +1,114 @@
+"""Orders. `ledger.ordering` is the only writer of their state."""
+
+import uuid
+from decimal import Decimal
+
+from django.db import models
+
+from markets.fields import ExactDecimalField
+from markets.models import Instrument
+
+from .accounts import Account, Book
+from .intents import Intent
+
+
+class Role(models.TextChoices):
+    ENTRY = "entry", "Entry"
+    STOP = "stop", "Stop"
+    TARGET = "target", "Target"
+    EXIT = "exit", "Exit"
+
+
+class OrderState(models.TextChoices):
+    """PLANNED is committed and not sent; SENDING is claimed; UNKNOWN has no proof either way."""
+
+    PLANNED = "planned", "Planned"
+    SENDING = "sending", "Sending"
+    OPEN = "open", "Open"
+    PARTLY_FILLED = "partly_filled", "Partly filled"
+    FILLED = "filled", "Filled"
+    CANCELLED = "cancelled", "Cancelled"
+    REFUSED = "refused", "Refused"
+    UNKNOWN = "unknown", "Unknown"
+
+
+LIVE_STATES = (
+    OrderState.PLANNED,
+    OrderState.SENDING,
+    OrderState.OPEN,
+    OrderState.PARTLY_FILLED,
+    OrderState.UNKNOWN,
+)
+
+
+class OrderQuerySet(models.QuerySet["Order"]):
+    def of(self, user: models.Model) -> "OrderQuerySet":
+        return self.filter(book__owner=user)
+
+    def live(self) -> "OrderQuerySet":
+        """Orders that may still fill or whose fate is open."""
+        return self.filter(state__in=LIVE_STATES)
+
+    def resting(self) -> "OrderQuerySet":
+        return self.filter(state__in=(OrderState.OPEN, OrderState.PARTLY_FILLED))
+
+
+class Order(models.Model):
+    """One order. `client_id` is the row's own UUID, shown to the venue and used for look-up only.
+
+    `reserved` is the cash set aside for an entry; it is released in proportion to what is filled.
+    `replaces` names the order that this one stands in for (a moved stop).
+    """
+
+    client_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    intent = models.ForeignKey(Intent, on_delete=models.PROTECT, related_name="orders")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="orders")
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="orders")
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
+    position = models.ForeignKey("ledger.Position", on_delete=models.PROTECT, null=True, related_name="orders")
+    role = models.CharField(max_length=8, choices=Role)
+    type = models.CharField(max_length=8)
+    side = models.CharField(max_length=4)
+    state = models.CharField(max_length=14, choices=OrderState, default=OrderState.PLANNED)
+    quantity = ExactDecimalField()
+    filled = ExactDecimalField(default=Decimal(0))
+    filled_value = ExactDecimalField(default=Decimal(0), help_text="Sum of quantity times price over its trades.")
+    price = ExactDecimalField(null=True, blank=True)
+    trigger = ExactDecimalField(null=True, blank=True)
+    reduce_only = models.BooleanField(default=False)
+    leverage = models.PositiveSmallIntegerField(default=1)
+    reserved = ExactDecimalField(default=Decimal(0))
+    replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="replaced_by")
+    venue_id = models.CharField(max_length=80, blank=True)
+    reason = models.CharField(max_length=300, blank=True, help_text="Why it was refused or cancelled.")
+    at = models.DateTimeField(help_text="Market time of planning.")
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="Wall time of the claim.")
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="Market time of its end.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = OrderQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(quantity__gt=0, filled__gte=0), name="order_quantities"),
+        ]
+        indexes = [
+            models.Index(fields=["account", "state"], name="order_live", condition=models.Q(state__in=LIVE_STATES)),
+            models.Index(fields=["book", "-id"], name="order_of_book"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.side} {self.quantity} ({self.state})"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can come of it."""
+        return self.state in (OrderState.FILLED, OrderState.CANCELLED, OrderState.REFUSED)
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.quantity - self.filled
+
+    @property
+    def average_price(self) -> Decimal | None:
+        return self.filled_value / self.filled if self.filled else None

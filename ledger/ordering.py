@@ -1,0 +1,300 @@
+"""The only writer of order state. Intents and orders are committed here before anything is sent.
+
+An order is claimed by conditional update, sent once, and its answer recorded. An order whose fate is unknown is
+looked up, never sent again. Nothing is sent inside a transaction.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import uuid5
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from markets.domain.orders import (
+    Answer,
+    Confirmed,
+    Denied,
+    Fill,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Refused,
+    Report,
+    Side,
+    Unknown,
+    VenueStatus,
+)
+from markets.models import Instrument
+
+from . import valuation
+from .domain.intents import IntentDraft, Kind
+from .domain.portfolio import AccountPortfolio, HeldPosition
+from .gateway import venue_of
+from .models import Account, Book, Intent, Order, OrderState, Position, Role, Source
+
+REASON_LENGTH = 300
+PLAN = ("stop", "target", "trail", "expires_at")
+
+
+class Superseded(Exception):
+    """The book's fencing number has moved on: an older writer must not commit or send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Who asks: `reference` names the cause (`cycle:41`), `fence` the book's number under which it was decided."""
+
+    source: Source
+    reference: str
+    at: datetime
+    fence: int = 0
+
+
+@contextmanager
+def locked(*, book: Book, seen: AccountPortfolio, cause: Cause) -> Iterator[AccountPortfolio]:
+    """Hold the account of `book` for a plan and yield the portfolio of all its books.
+
+    `seen` was read at `account.revision` and is read again only where the account has moved since.
+    Raises Superseded where a decision's fence is no longer the book's.
+    """
+    account = book.account
+    assert account is not None
+    with transaction.atomic():
+        unmoved = Account.objects.filter(pk=account.pk, revision=account.revision)
+        if cause.source == Source.DECISION:
+            unmoved = unmoved.filter(pk__in=Book.objects.filter(pk=book.pk, fence=cause.fence).values("account"))
+        if unmoved.update(revision=F("revision") + 1):
+            account.revision += 1
+            yield seen
+            return
+        fresh = Account.objects.select_for_update().get(pk=account.pk)
+        if cause.source == Source.DECISION and not Book.objects.filter(pk=book.pk, fence=cause.fence).exists():
+            raise Superseded(f"Another cycle of {book.name} has begun.")
+        account.report_cursor, account.revision = fresh.report_cursor, fresh.revision + 1
+        Account.objects.filter(pk=account.pk).update(revision=F("revision") + 1)
+        yield valuation.account_portfolio(account=account)
+
+
+def commit(
+    *,
+    book: Book,
+    portfolio: AccountPortfolio,
+    drafts: Sequence[IntentDraft],
+    instruments: Mapping[str, Instrument],
+    cause: Cause,
+) -> tuple[list[Intent], list[Order]]:
+    """Store the intents of a plan with their orders (PLANNED) and opening positions. Call it inside `locked`.
+
+    Intents come back in the order of the drafts; `adjust_exits` makes no order. Raises IntegrityError where the
+    same intent was committed before, and ValueError for a draft that needs a position the book does not hold.
+    """
+    if not drafts:
+        return [], []
+    held = portfolio.books[book.pk]
+    intents = Intent.objects.bulk_create([_intent(book, draft, instruments[draft.symbol], cause) for draft in drafts])
+    openings = Position.objects.bulk_create(
+        [_opening(book, d, i) for d, i in zip(drafts, intents, strict=True) if d.kind == Kind.OPEN]
+    )
+    opened = {position.instrument_id: position.pk for position in openings}
+    orders = []
+    for draft, intent in zip(drafts, intents, strict=True):
+        position_id = opened.get(intent.instrument_id) or _held(held.position(draft.symbol), draft).id
+        if draft.kind in (Kind.ADD, Kind.ADJUST_EXITS):
+            change_plan(position_id=position_id, draft=draft)
+        if draft.kind != Kind.ADJUST_EXITS:
+            orders.append(_order(book, draft, intent, position_id, cause.at))
+    return intents, Order.objects.bulk_create(orders)
+
+
+def _held(position: HeldPosition | None, draft: IntentDraft) -> HeldPosition:
+    if position is None:
+        raise ValueError(f"There is no position in {draft.symbol} to {draft.kind}.")
+    return position
+
+
+def _intent(book: Book, draft: IntentDraft, instrument: Instrument, cause: Cause) -> Intent:
+    return Intent(
+        key=uuid5(book.key, f"{cause.source}:{cause.reference}:{draft.symbol}:{draft.kind}"),
+        book=book,
+        instrument=instrument,
+        kind=draft.kind,
+        source=cause.source,
+        reference=cause.reference,
+        fence=cause.fence,
+        quantity=draft.quantity,
+        price=draft.price,
+        leverage=draft.leverage,
+        stop=draft.stop,
+        target=draft.target,
+        reason=draft.reason[:REASON_LENGTH],
+        at=cause.at,
+    )
+
+
+def _opening(book: Book, draft: IntentDraft, intent: Intent) -> Position:
+    return Position(
+        account=book.account,
+        book=book,
+        instrument=intent.instrument,
+        intent=intent,
+        long=draft.long,
+        leverage=draft.leverage,
+        **{name: getattr(draft, name) for name in PLAN},
+    )
+
+
+def _order(book: Book, draft: IntentDraft, intent: Intent, position_id: int, at: datetime) -> Order:
+    entry = draft.kind in (Kind.OPEN, Kind.ADD)
+    role = Role.ENTRY if entry else Role.EXIT
+    return Order(
+        client_id=uuid5(intent.key, role),
+        intent=intent,
+        account=book.account,
+        book=book,
+        instrument=intent.instrument,
+        position_id=position_id,
+        role=role,
+        type=OrderType.LIMIT if draft.limit is not None else OrderType.MARKET,
+        side=Side.of(1 if draft.long == entry else -1),
+        quantity=draft.quantity,
+        price=draft.limit,
+        reduce_only=not entry,
+        leverage=draft.leverage,
+        reserved=draft.reserved,
+        at=at,
+    )
+
+
+def change_plan(*, position_id: int, draft: IntentDraft) -> None:
+    """Change the exit plan of a position; what the draft leaves out stays. The brackets follow in the next sweep."""
+    changes = {name: getattr(draft, name) for name in PLAN if getattr(draft, name) is not None}
+    if changes:
+        Position.objects.filter(pk=position_id).update(**changes)
+
+
+def protective(
+    *, position: Position, role: Role, trigger: Decimal, quantity: Decimal, replaces: int | None, at: datetime
+) -> Order:
+    """A stop or target row (PLANNED) for an open position. Its ids form a chain, so none is made twice.
+
+    Raises IntegrityError where somebody else is placing the same one.
+    """
+    intent = position.intent
+    if intent is None:
+        raise ValueError(f"The position {position.pk} has no intent to hang an order on.")
+    last = Order.objects.filter(intent=intent, role=role).order_by("id").last()
+    return Order.objects.create(
+        client_id=uuid5(last.client_id, "next") if last else uuid5(intent.key, role),
+        intent=intent,
+        account_id=position.account_id,
+        book_id=position.book_id,
+        instrument=position.instrument,
+        position=position,
+        role=role,
+        type=OrderType(role),
+        side=Side.of(-position.quantity),
+        quantity=quantity,
+        trigger=trigger,
+        reduce_only=True,
+        leverage=position.leverage,
+        replaces_id=replaces,
+        at=at,
+    )
+
+
+def send(*, account: Account, orders: Sequence[Order]) -> dict[int, Answer]:
+    """Claim and send planned orders; the answers by order id, for `reports.collect` to record.
+
+    Orders that somebody else has claimed, and entries of a superseded decision, are left alone.
+    """
+    venue = venue_of(account)
+    return {order.pk: venue.send(_request(order)) for order in orders if claim(order)}
+
+
+def claim(order: Order) -> bool:
+    """Take an order from PLANNED to SENDING; the update alone decides who may send it."""
+    mine = Q(role__in=(Role.STOP, Role.TARGET, Role.EXIT)) | Q(book__fence=F("intent__fence"))
+    planned = Order.objects.filter(mine, pk=order.pk, state=OrderState.PLANNED)
+    return bool(planned.update(state=OrderState.SENDING, sent_at=datetime.now(UTC)))
+
+
+def _request(order: Order) -> OrderRequest:
+    return OrderRequest(
+        client_id=str(order.client_id),
+        symbol=order.instrument.symbol,
+        side=Side(order.side),
+        type=OrderType(order.type),
+        quantity=order.quantity,
+        price=order.price,
+        trigger=order.trigger,
+        reduce_only=order.reduce_only,
+        leverage=order.leverage,
+    )
+
+
+def record(
+    *, orders: Mapping[str, Order], answers: Mapping[int, Answer], reports: Iterable[Report], now: datetime
+) -> None:
+    """Write what answers and reports say of `orders` (by client id), in one statement."""
+    touched: dict[int, Order] = {}
+    for order in orders.values():
+        if order.pk in answers:
+            _answered(order, answers[order.pk], now)
+            touched[order.pk] = order
+    for report in reports:
+        client_id = None if not isinstance(report, Fill | OrderReport) else report.client_id
+        named = orders.get(client_id or "")
+        if named is not None:
+            _reported(named, report)
+            touched[named.pk] = named
+    if touched:
+        fields = ["state", "venue_id", "reason", "filled", "filled_value", "closed_at"]
+        Order.objects.bulk_update(touched.values(), fields)
+
+
+def _answered(order: Order, answer: Answer, now: datetime) -> None:
+    match answer:
+        case _ if order.ended:
+            return  # The reports came first and know more.
+        case Confirmed(report):
+            order.state, order.venue_id = OrderState.OPEN, report.venue_id
+        case Refused(_, message) | Denied(_, message):
+            order.state, order.reason, order.closed_at = OrderState.REFUSED, message[:REASON_LENGTH], now
+        case Unknown(message):
+            order.state, order.reason = OrderState.UNKNOWN, message[:REASON_LENGTH]
+
+
+def _reported(order: Order, report: Report) -> None:
+    if isinstance(report, Fill):
+        order.filled += report.quantity
+        order.filled_value += report.quantity * report.price
+    elif isinstance(report, OrderReport) and not order.ended:
+        order.state, order.venue_id = OrderState(report.status.value), report.venue_id
+        if not report.status.live:
+            order.closed_at, order.reason = report.at, report.reason[:REASON_LENGTH]
+
+
+def fates(*, account: Account) -> dict[int, Answer]:
+    """What became of the orders a dead process left behind: sending and unknown ones are looked up, never sent.
+
+    Planned entries are dropped, since the moment they were decided for has gone; planned exits stay for the
+    guardian. The paper venue answers for certain: an order it does not know never arrived.
+    """
+    venue = venue_of(account)
+    doubtful = account.orders.filter(state__in=(OrderState.SENDING, OrderState.UNKNOWN)).order_by("id")
+    answers = {order.pk: _fate(venue.order(str(order.client_id))) for order in doubtful}
+    unsent = account.orders.filter(state=OrderState.PLANNED, role=Role.ENTRY)
+    gone = Denied("not_sent", "The process ended before this order was sent.")
+    return answers | {order.pk: gone for order in unsent}
+
+
+def _fate(report: OrderReport | None) -> Answer:
+    if report is None:
+        return Refused("never_arrived", "The venue does not know this order: it never arrived.")
+    if report.status == VenueStatus.REFUSED:
+        return Refused("refused", report.reason)
+    return Confirmed(report)

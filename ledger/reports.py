@@ -1,0 +1,141 @@
+"""What venues report comes in here: order updates, fills and income, each batch in one transaction, once.
+
+The batch first moves the account's cursor by a conditional update, so that of two collectors only one books.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from markets import broadcast
+from markets.domain.orders import Answer, Fill, Income, OrderReport, Report
+from markets.exchanges import paper
+from markets.exchanges.base import Numbered
+from markets.models import Feed, Instrument
+
+from . import booking, ordering
+from .gateway import venue_of
+from .models import Account, AccountKind, Book, Order, Position, PositionState
+
+
+def collect(*, account: Account, now: datetime, answers: Mapping[int, Answer] | None = None) -> list[Position]:
+    """Record `answers` (by order id) and book what the venue has reported since. Returns the positions it changed.
+
+    `now` is market time. Two collectors at once are harmless: the second finds the cursor moved and starts anew.
+    """
+    while True:
+        numbered = venue_of(account).reports(after=account.report_cursor)
+        if not numbered and not answers:
+            return []
+        changed = _book_once(account, numbered, answers or {}, now)
+        if changed is not None:
+            return changed
+        account.refresh_from_db(fields=["report_cursor", "revision"])
+
+
+def cancel(*, account: Account, orders: Sequence[Order], now: datetime) -> None:
+    """Cancel orders at the venue and book what follows. Cancels pass in every trading state."""
+    if not orders:
+        return
+    venue = venue_of(account)
+    for order in orders:
+        venue.cancel(str(order.client_id))
+    collect(account=account, now=now)
+
+
+def resolve(*, account: Account, now: datetime) -> None:
+    """Settle every order whose fate a dead process left open, before anything new is decided."""
+    collect(account=account, now=now)
+    answers = ordering.fates(account=account)
+    if answers:
+        collect(account=account, now=now, answers=answers)
+
+
+def collect_feed(*, feed: Feed, now: datetime) -> list[Position]:
+    """Book the news of every paper account of a feed: two queries when there are none."""
+    news = paper.news(feed)
+    accounts = Account.objects.on(feed).filter(kind=AccountKind.PAPER).select_related("feed").order_by("id")
+    behind = [account for account in accounts if news.get(account.key, 0) > account.report_cursor]
+    return [position for account in behind for position in collect(account=account, now=now)]
+
+
+@transaction.atomic
+def _book_once(
+    account: Account, numbered: Sequence[Numbered], answers: Mapping[int, Answer], now: datetime
+) -> list[Position] | None:
+    cursor = numbered[-1].cursor if numbered else account.report_cursor
+    moved = Account.objects.filter(pk=account.pk, report_cursor=account.report_cursor).update(
+        report_cursor=cursor, revision=F("revision") + 1
+    )
+    if not moved:
+        return None
+    account.report_cursor, account.revision = cursor, account.revision + 1
+    reports = [entry.report for entry in numbered]
+    batch = _load(account, reports, answers)
+    ordering.record(orders=batch.orders, answers=answers, reports=reports, now=now)
+    for report in reports:
+        if isinstance(report, Fill):
+            booking.book_fill(batch, report)
+        elif isinstance(report, Income):
+            booking.book_income(batch, report)
+    booking.write(batch)
+    _release(batch, now)
+    for book_id in {position.book_id for position in batch.changed} | {o.book_id for o in batch.orders.values()}:
+        broadcast.announce(f"book-{book_id}", kind="trade" if batch.trades else "order", book=book_id)
+    return batch.changed
+
+
+def _load(account: Account, reports: Iterable[Report], answers: Mapping[int, Answer]) -> booking.Batch:
+    """The rows a batch touches: orders with their position, book and instrument in one statement."""
+    ids = (_ours(report.client_id) for report in reports if isinstance(report, Fill | OrderReport))
+    named = {client_id for client_id in ids if client_id is not None}
+    orders = Order.objects.filter(account=account).select_related("position", "book", "instrument", "intent")
+    wanted = orders.filter(client_id__in=named) if named else orders.none()
+    found = list(wanted | orders.filter(pk__in=answers)) if answers else list(wanted)
+    batch = booking.Batch(account, {str(order.client_id): order for order in found}, {}, {}, {})
+    for order in found:
+        batch.books[order.book_id] = order.book = batch.books.get(order.book_id, order.book)
+        batch.instruments[order.instrument.symbol] = order.instrument  # type: ignore[index]
+        if order.position is not None and order.position.state != PositionState.CLOSED:
+            order.position.instrument, order.position.book = order.instrument, order.book
+            held = batch.positions.setdefault(order.instrument_id, order.position)
+            order.position = held
+    _load_unnamed(batch, reports)
+    return batch
+
+
+def _ours(client_id: str | None) -> UUID | None:
+    """Client ids of ours are UUIDs; anything else was sent by somebody else."""
+    try:
+        return UUID(client_id or "")
+    except ValueError:
+        return None
+
+
+def _load_unnamed(batch: booking.Batch, reports: Iterable[Report]) -> None:
+    """What no order of ours leads to: income, liquidations and trades made elsewhere."""
+    lone = [r for r in reports if isinstance(r, Income) or (isinstance(r, Fill) and r.client_id not in batch.orders)]
+    if not lone:
+        return
+    batch.books.update({b.pk: b for b in Book.objects.filter(account=batch.account) if b.pk not in batch.books})
+    for position in Position.objects.current().filter(account=batch.account).select_related("instrument"):
+        batch.positions.setdefault(position.instrument_id, position)
+        batch.instruments.setdefault(position.instrument.symbol, position.instrument)  # type: ignore[attr-defined]
+    missing = {report.symbol for report in lone} - set(batch.instruments)
+    for instrument in Instrument.objects.filter(exchange=batch.account.feed.exchange, symbol__in=missing):
+        batch.instruments[instrument.symbol] = instrument  # type: ignore[index]
+
+
+def _release(batch: booking.Batch, now: datetime) -> None:
+    """An opening whose entry ended without a fill gives its place back."""
+    ended = [
+        order.position
+        for order in batch.orders.values()
+        if order.role == "entry" and order.position is not None and order.ended and not order.filled
+    ]
+    waiting = [p for p in ended if p is not None and p.state == PositionState.OPENING]
+    if waiting:
+        booking.release_openings(waiting, now)
