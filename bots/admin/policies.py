@@ -1,0 +1,59 @@
+"""Risk policies: limits that make sense, with a version that grows with each change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, F, Model, QuerySet
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from bots.models import RiskPolicy
+from ledger.admin import Own, Owned
+from markets.admin import Exact
+
+from .forms import PolicyForm
+
+
+@admin.register(RiskPolicy)
+class RiskPolicyAdmin(Owned, Exact):
+    form = PolicyForm
+    list_display = (
+        "name", "owner", "version", "bots_count", "risk_per_trade", "max_exposure", "max_leverage",
+        "max_positions", "changed_at",
+    )  # fmt: skip
+    list_filter = (("owner", Own),)
+    list_select_related = ("owner",)
+    search_fields = ("name", "owner__username")
+    readonly_fields = ("version", "changed_at")
+    fieldsets = (
+        (None, {"fields": ("name", "owner", "version", "changed_at", "seen_version")}),
+        ("Size", {"fields": ("risk_per_trade", "max_position_notional", "min_notional", "max_positions")}),
+        ("Exposure", {"fields": ("max_exposure", "max_leverage", "max_margin_use")}),
+        (
+            "Entries",
+            {"fields": ("min_confidence", "min_reward_to_risk", "min_stop_distance", "max_stop_distance")},
+        ),
+        ("Prices", {"fields": ("max_slippage", "max_data_age_seconds")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RiskPolicy]:
+        return super().get_queryset(request).annotate(bots_count=Count("bots"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
+        # The bots of its owner rest on it.
+        return (*self.readonly_fields, "owner") if obj else self.readonly_fields
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"owner": request.user.pk}
+
+    def save_model(self, request: HttpRequest, obj: RiskPolicy, form: PolicyForm, change: bool) -> None:
+        if change and form.has_changed():
+            obj.version = F("version") + 1
+        super().save_model(request, obj, form, change)
+        obj.refresh_from_db(fields=["version"])
+
+    @display(description="bots", ordering="bots_count")
+    def bots_count(self, policy: Any) -> int:
+        return int(policy.bots_count)

@@ -1,0 +1,1 @@
+"""Pure decision knowledge: values and functions without Django, network, clock or logging."""

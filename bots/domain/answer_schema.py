@@ -1,0 +1,150 @@
+"""The fields of an answer: how each is read, and the JSON schema that providers enforce.
+
+No field sets a quantity: an entry asks for a share of the risk budget and code computes the size.
+"""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from markets.domain.indicators import INDICATORS
+
+from .exit_plan import CLOSES, LEVELS, Condition, parse_invalidation
+from .untrusted import Unfit, fraction, price, whole
+
+MOST_MINUTES = 60 * 24 * 365
+MOST_LEVERAGE = 1000
+
+
+class Action(StrEnum):
+    OPEN_LONG = "open_long"
+    OPEN_SHORT = "open_short"
+    ADD = "add"
+    REDUCE = "reduce"
+    CLOSE = "close"
+    ADJUST_EXITS = "adjust_exits"
+    HOLD = "hold"
+
+    @property
+    def enters(self) -> bool:
+        """Whether it may take on exposure."""
+        return self in (Action.OPEN_LONG, Action.OPEN_SHORT, Action.ADD)
+
+
+def _reader(read: Callable[[Any, str], Any]) -> BeforeValidator:
+    """Reads an untrusted value under its field's name; null passes where the field may be empty."""
+
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        try:
+            return None if value is None else read(value, info.field_name or "value")
+        except Unfit as unfit:
+            raise _error(unfit) from None
+
+    return BeforeValidator(validate)
+
+
+def _error(unfit: Unfit) -> PydanticCustomError:
+    # As a value: braces in the text of a model would be placeholders of the template.
+    return PydanticCustomError(unfit.refusal.code, "{sentence}", {"sentence": unfit.refusal.text})
+
+
+def _condition(value: Any, info: ValidationInfo) -> Condition | None:
+    try:
+        return None if value is None else parse_invalidation(value, (info.context or {}).get("timeframes", ()))
+    except Unfit as unfit:
+        raise _error(unfit) from None
+
+
+def _or_null(shape: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [shape, {"type": "null"}]})
+
+
+_NUMBER: dict[str, Any] = {"type": "number"}
+_FRACTION: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
+_WHOLE: dict[str, Any] = {"type": "integer", "minimum": 1}
+
+
+def _variant(kind: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    properties = {"kind": {"type": "string", "enum": [kind]}, "timeframe": {"type": "string"}, **fields}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [*properties],
+        "additionalProperties": False,
+    }
+
+
+_INDICATOR = {"type": "string", "enum": [*INDICATORS]}
+_CONDITION: dict[str, Any] = {
+    "anyOf": [
+        *(_variant(kind, price=_NUMBER) for kind in CLOSES),
+        *(_variant(kind, indicator=_INDICATOR, value=_NUMBER) for kind in LEVELS),
+        {"type": "null"},
+    ]
+}
+
+_Fraction = Annotated[Decimal | None, _reader(fraction), _or_null(_FRACTION)]
+_Share = Annotated[Decimal | None, _reader(lambda v, name: fraction(v, name, above_zero=True)), _or_null(_FRACTION)]
+_Trail = Annotated[
+    Decimal | None,
+    _reader(lambda v, name: fraction(v, name, above_zero=True, below_one=True)),
+    _or_null(_FRACTION),
+]
+_Price = Annotated[Decimal | None, _reader(price), _or_null(_NUMBER)]
+_Leverage = Annotated[int | None, _reader(lambda v, name: whole(v, name, MOST_LEVERAGE)), _or_null(_WHOLE)]
+_Minutes = Annotated[int | None, _reader(lambda v, name: whole(v, name, MOST_MINUTES)), _or_null(_WHOLE)]
+_Condition = Annotated[Condition | None, BeforeValidator(_condition), WithJsonSchema(_CONDITION)]
+
+
+class Item(BaseModel):
+    """One instrument of the answer."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    symbol: str = Field(description="The instrument, exactly as it was given. At most one item for each.")
+    action: Action
+    conviction: _Fraction = Field(None, description="0 to 1; needed for entries.")
+    risk_share: _Fraction = Field(None, description="Share of the risk budget an entry asks for, 0 to 1; null: all.")
+    leverage: _Leverage = Field(None, description="Null: the least that is needed.")
+    limit: _Price = Field(None, description="Limit price of an entry; null: at the market.")
+    stop: _Price = Field(None, description="Stop price; needed to open, may be kept (null) by add and adjust_exits.")
+    target: _Price = Field(None, description="Price at which to take profit.")
+    trail: _Trail = Field(None, description="Distance of a trailing stop as a fraction of the price, such as 0.02.")
+    minutes: _Minutes = Field(None, description="Close after so many minutes.")
+    invalidation: _Condition = Field(None, description="Close when this holds at a closed candle.")
+    reduce_share: _Share = Field(None, description="For reduce: share of the position to close, above 0 to 1.")
+    reason: str = Field("", description="One or two sentences with the numbers that decided.")
+
+
+def schema(symbols: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON schema of an answer, in the strict form that providers enforce: every field named, none added.
+
+    With `symbols` the instrument is one of them.
+    """
+    item = Item.model_json_schema()
+    properties = {name: _plain(shape) for name, shape in item["properties"].items()}
+    properties["action"] = {"type": "string", "enum": [*Action]}
+    if symbols:
+        properties["symbol"]["enum"] = [*symbols]
+    one = {
+        "type": "object",
+        "properties": properties,
+        "required": [*properties],
+        "additionalProperties": False,
+    }
+    summary = {"type": "string", "description": "One sentence on the market and what is done."}
+    whole_answer = {"summary": summary, "items": {"type": "array", "items": one}}
+    return {
+        "type": "object",
+        "properties": whole_answer,
+        "required": [*whole_answer],
+        "additionalProperties": False,
+    }
+
+
+def _plain(shape: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in shape.items() if name not in ("title", "default")}

@@ -1,0 +1,37 @@
+"""All that a decider is told and that the judgement checks against: market, portfolio, policy, state."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from ledger.domain.portfolio import Portfolio
+from markets.domain.snapshot import Snapshot
+
+from .policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """`timeframes` run finest first; `state` is the strictest of system, account and book.
+
+    `slot_index` counts the bot's slots since its feed began and `seed` is the bot's: a decider that draws
+    lots draws from both, so a replayed slot draws the same.
+    """
+
+    bot: str
+    now: datetime
+    timeframes: tuple[str, ...]
+    policy: Policy
+    snapshot: Snapshot
+    portfolio: Portfolio
+    state: str = "active"
+    seed: int = 0
+    slot_index: int = 0
+    account_exposure: Decimal | None = None
+    account_equity: Decimal | None = None
+    account_max_exposure: Decimal | None = None
+
+    @property
+    def symbols(self) -> frozenset[str]:
+        """The instruments an answer may name: those of the bot, and those of positions it still holds."""
+        return frozenset(self.snapshot.instruments) | frozenset(held.symbol for held in self.portfolio.positions)

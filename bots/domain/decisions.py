@@ -1,0 +1,172 @@
+"""Answers of deciders, read item by item from whatever was given.
+
+A bad item is refused with a sentence that names field and value; the good ones stand. Nothing here judges.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+
+from markets.domain.candles import TIMEFRAMES
+
+from .answer_schema import Action, Item, schema
+from .exit_plan import Condition
+from .untrusted import Refusal, Unfit, fraction, shown, text
+
+__all__ = ["Action", "Answer", "Proposal", "RefusedItem", "parse", "schema"]
+
+MOST_ITEMS = 100
+SYMBOL_LENGTH, REASON_LENGTH, SUMMARY_LENGTH = 60, 300, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """One instrument of an answer, well formed but not judged. `trail` is a fraction, `minutes` a time limit.
+
+    `risk_share` is the share of the risk budget asked for, `reduce_share` that of the position to give up.
+    """
+
+    symbol: str
+    action: Action
+    conviction: Decimal | None = None
+    risk_share: Decimal = Decimal(1)
+    leverage: int | None = None
+    limit: Decimal | None = None
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    trail: Decimal | None = None
+    minutes: int | None = None
+    invalidation: Condition | None = None
+    reduce_share: Decimal | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedItem:
+    """An item that does not stand; symbol, action and reason as the decider wrote them, cleaned and cut."""
+
+    symbol: str
+    action: str
+    refusal: Refusal
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: what stands, what was refused, and the decider's own sentence about it."""
+
+    items: tuple[Proposal, ...] = ()
+    refused: tuple[RefusedItem, ...] = ()
+    summary: str = ""
+
+
+_PLAN = ("stop", "target", "trail", "minutes", "invalidation")
+# Fields that an action does not use are not read: a zero in one of them must not stop an exit.
+_USED: dict[Action, tuple[str, ...]] = {
+    Action.OPEN_LONG: ("conviction", "risk_share", "leverage", "limit", *_PLAN),
+    Action.OPEN_SHORT: ("conviction", "risk_share", "leverage", "limit", *_PLAN),
+    Action.ADD: ("conviction", "risk_share", "leverage", "limit", *_PLAN),
+    Action.REDUCE: ("reduce_share",),
+    Action.CLOSE: (),
+    Action.ADJUST_EXITS: _PLAN,
+    Action.HOLD: (),
+}
+
+
+def parse(raw: object, *, known: Collection[str], timeframes: Collection[str] = tuple(TIMEFRAMES)) -> Answer:
+    """Read a raw answer: {"summary": text, "items": [item, ...]}. Never raises, whatever it is given.
+
+    `known` are the symbols of the bot's instruments and positions, `timeframes` those that conditions may name.
+    Two items for one symbol contradict each other: all of them are refused.
+    """
+    if not isinstance(raw, Mapping):
+        return Answer(refused=(_refused(raw, "bad_answer", f"The answer must be an object, not {shown(raw)}."),))
+    summary, listed = text(raw.get("summary"), SUMMARY_LENGTH), raw.get("items", [])
+    if not isinstance(listed, list | tuple):
+        sentence = f"items must be a list, not {shown(listed)}."
+        return Answer(refused=(_refused(raw, "bad_answer", sentence),), summary=summary)
+    counts = Counter(_symbol(item) for item in listed)
+    read = [_item(item, counts, known, timeframes) for item in listed[:MOST_ITEMS]]
+    if len(listed) > MOST_ITEMS:
+        read.append(_refused(None, "too_many_items", f"Only the first {MOST_ITEMS} of {len(listed)} items were read."))
+    return Answer(
+        tuple(item for item in read if isinstance(item, Proposal)),
+        tuple(item for item in read if isinstance(item, RefusedItem)),
+        summary,
+    )
+
+
+def _item(
+    raw: object, counts: Mapping[str, int], known: Collection[str], timeframes: Collection[str]
+) -> Proposal | RefusedItem:
+    if not isinstance(raw, Mapping):
+        return _refused(raw, "bad_item", f"An item must be an object, not {shown(raw)}.")
+    symbol, action = _symbol(raw), _action(raw.get("action"))
+    if symbol not in known:
+        return _refused(
+            raw, "unknown_symbol", f"symbol {shown(raw.get('symbol'))} is not one of this bot's instruments."
+        )
+    if counts[symbol] > 1:
+        sentence = f"{counts[symbol]} items for {symbol} contradict each other, so it is held."
+        return _refused(raw, "contradictory", sentence)
+    if action is None:
+        actions = ", ".join(Action)
+        return _refused(raw, "unknown_action", f"action must be one of {actions}, not {shown(raw.get('action'))}.")
+    given = {name: raw[name] for name in _USED[action] if name in raw}
+    reason = text(raw.get("reason"), REASON_LENGTH)
+    try:
+        item = Item.model_validate(
+            given | {"symbol": symbol, "action": action, "reason": reason}, context={"timeframes": timeframes}
+        )
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)
+        return _refused(raw, problems[0]["type"], " ".join(problem["msg"] for problem in problems[:3]))
+    return _complete(raw, item)
+
+
+def _complete(raw: Mapping[Any, Any], item: Item) -> Proposal | RefusedItem:
+    """What each action cannot do without."""
+    if item.action.enters and item.conviction is None:
+        return _refused(raw, "missing_field", f"conviction is missing for {item.action}.")
+    if item.action == Action.REDUCE and item.reduce_share is None:
+        return _refused(raw, "missing_field", "reduce_share is missing for reduce.")
+    if item.action == Action.ADJUST_EXITS and all(getattr(item, name) is None for name in _PLAN):
+        return _refused(raw, "missing_field", "adjust_exits names no stop, target, trail, minutes or invalidation.")
+    fields = {name: getattr(item, name) for name in type(item).model_fields}
+    if item.risk_share is None:
+        del fields["risk_share"]
+    if item.conviction is None and not item.action.enters:
+        fields["conviction"] = _conviction(raw.get("conviction"))
+    return Proposal(**fields)
+
+
+def _conviction(value: object) -> Decimal | None:
+    """The conviction of an exit is for the record: unreadable, it is left out and stops nothing."""
+    try:
+        return None if value is None else fraction(value, "conviction")
+    except Unfit:
+        return None
+
+
+def _symbol(raw: object) -> str:
+    found = raw.get("symbol") if isinstance(raw, Mapping) else None
+    return text(found, SYMBOL_LENGTH)
+
+
+def _action(value: object) -> Action | None:
+    name = text(value, 20).lower()
+    return Action(name) if name in tuple(Action) else None
+
+
+def _refused(raw: object, code: str, sentence: str) -> RefusedItem:
+    item = raw if isinstance(raw, Mapping) else {}
+    return RefusedItem(
+        _symbol(item),
+        text(item.get("action"), 20),
+        Refusal(code, sentence),
+        text(item.get("reason"), REASON_LENGTH),
+    )

@@ -1,0 +1,77 @@
+"""What judgement gives back: each item of an answer with outcome, verdicts and the draft that follows."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ledger.domain.intents import IntentDraft
+
+from .decisions import Proposal, RefusedItem
+from .risk import Verdict
+
+
+class Outcome(StrEnum):
+    """SHRUNK is planned with less than was asked; HELD changes nothing and was not refused."""
+
+    PLANNED = "planned"
+    SHRUNK = "shrunk"
+    REFUSED = "refused"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedItem:
+    """One item of an answer. `draft` is there exactly where the outcome is planned or shrunk."""
+
+    item: Proposal | RefusedItem
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...] = ()
+    draft: IntentDraft | None = None
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """What was asked; None where the item could not be read."""
+        return self.item if isinstance(self.item, Proposal) else None
+
+    @property
+    def symbol(self) -> str:
+        return self.item.symbol
+
+    @property
+    def action(self) -> str:
+        return str(self.item.action)
+
+    @property
+    def reason(self) -> str:
+        return self.item.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The judged items: exits first, so that what they free at the venue is there when entries arrive.
+
+    Otherwise they stand in the order of the answer, items that could not be read last.
+    """
+
+    items: tuple[JudgedItem, ...] = ()
+    summary: str = ""
+
+    @property
+    def drafts(self) -> tuple[IntentDraft, ...]:
+        """In the order of the items."""
+        return tuple(judged.draft for judged in self.items if judged.draft is not None)
+
+
+def planned(proposal: Proposal, draft: IntentDraft, verdicts: tuple[Verdict, ...] = ()) -> JudgedItem:
+    """Planned, or shrunk where a verdict took something away."""
+    shrunk = any(verdict.effect == "shrink" for verdict in verdicts)
+    return JudgedItem(proposal, Outcome.SHRUNK if shrunk else Outcome.PLANNED, verdicts, draft)
+
+
+def refused(proposal: Proposal, code: str, text: str) -> JudgedItem:
+    """Refused for a reason that is not a limit: there are no numbers to compare."""
+    return JudgedItem(proposal, Outcome.REFUSED, (Verdict("deny", code, None, None, text),))
+
+
+def held(proposal: Proposal, code: str, text: str) -> JudgedItem:
+    """Nothing to do, and why."""
+    return JudgedItem(proposal, Outcome.HELD, (Verdict("allow", code, None, None, text),))

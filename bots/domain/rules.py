@@ -1,0 +1,164 @@
+"""The risk rules of entries, in the order in which they are asked. Exits are not asked: they always pass.
+
+The sentences of prompts and pages are rendered from this list, so nothing is claimed that is not enforced.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from . import entry_rules as entry
+from . import size_rules as size
+from .policy import PRESETS, Policy
+from .risk import Candidate, Context, Verdict
+from .wording import exact, percent, ratio
+
+Check = Callable[[Candidate, Context], Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`code` is stable and that of its verdicts; `meaning` says with `{limit}` what must hold."""
+
+    code: str
+    check: Check
+    meaning: str
+    limit: Callable[[Policy], str] = lambda policy: ""
+
+    def statement(self, policy: Policy) -> str:
+        """What must hold under this policy, as one sentence for prompts and pages."""
+        return self.meaning.format(limit=self.limit(policy))
+
+
+# Top to bottom: may it be made, is it well formed, is there a place, how large may it be, is that enough.
+# The liquidation price depends on the final quantity of an add, so it is asked after the shrinks.
+RULES: tuple[Rule, ...] = (
+    Rule("trading_state", entry.trading_state, "Trading is active for system, account and bot."),
+    Rule(
+        "instrument_blocked",
+        entry.instrument_blocked,
+        "No order of the instrument is live or of unknown fate, and no other bot of the account holds it.",
+    ),
+    Rule(
+        "stale_data",
+        entry.stale_data,
+        "Prices and candles are at most {limit} late.",
+        lambda policy: f"{policy.max_data_age_seconds} s",
+    ),
+    Rule(
+        "confidence",
+        entry.confidence,
+        "Conviction is at least {limit}.",
+        lambda policy: ratio(policy.min_confidence),
+    ),
+    Rule(
+        "price_band",
+        entry.price_band,
+        "The entry price is within {limit} of the mark price.",
+        lambda policy: percent(entry.PRICE_BAND),
+    ),
+    Rule("stop_missing", entry.stop_missing, "Every entry has a stop."),
+    Rule("stop_side", entry.stop_side, "The stop of a long is below the market, of a short above it."),
+    Rule(
+        "target_side",
+        entry.target_side,
+        "The target of a long is above the entry price, of a short below it.",
+    ),
+    Rule(
+        "stop_distance",
+        entry.stop_distance,
+        "The stop is {limit} of the price away from the entry price, and a trail is no nearer.",
+        lambda policy: f"{percent(policy.min_stop_distance)} to {percent(policy.max_stop_distance)}",
+    ),
+    Rule(
+        "reward_to_risk",
+        entry.reward_to_risk,
+        "Distance of the target over that of the stop, counted from the entry price, is at least {limit}.",
+        lambda policy: ratio(policy.min_reward_to_risk),
+    ),
+    Rule("already_invalid", entry.already_invalid, "The invalidation condition does not hold at the entry."),
+    Rule(
+        "leverage",
+        entry.leverage,
+        "Leverage is at most {limit} and never above the venue's own limit; more is cut.",
+        lambda policy: str(policy.max_leverage),
+    ),
+    Rule(
+        "open_positions",
+        entry.open_positions,
+        "At most {limit} positions at a time, live entries included.",
+        lambda policy: str(policy.max_positions),
+    ),
+    Rule(
+        "risk_per_trade",
+        size.risk_per_trade,
+        "A whole position loses at most {limit} of equity at its stop, slippage and fees included.",
+        lambda policy: percent(policy.risk_per_trade),
+    ),
+    Rule(
+        "position_notional",
+        size.position_notional,
+        "A position is worth at most {limit} of equity.",
+        lambda policy: percent(policy.max_position_notional),
+    ),
+    Rule(
+        "total_exposure",
+        size.total_exposure,
+        "All positions and live entries together are worth at most {limit} of equity.",
+        lambda policy: percent(policy.max_exposure),
+    ),
+    Rule(
+        "account_exposure",
+        size.account_exposure,
+        "All bots of the account together stay within its own limit.",
+    ),
+    Rule(
+        "margin_use",
+        size.margin_use,
+        "Margins and reservations are at most {limit} of equity.",
+        lambda policy: percent(policy.max_margin_use),
+    ),
+    Rule("available_cash", size.available_cash, "Margin and fee of an entry are covered by available cash."),
+    Rule("venue_limits", size.venue_limits, "An order is no larger than the venue takes."),
+    Rule(
+        "liquidation_before_stop",
+        entry.liquidation_before_stop,
+        "The liquidation price lies beyond the stop by at least {limit} of the stop's distance.",
+        lambda policy: percent(entry.LIQUIDATION_BUFFER),
+    ),
+    Rule("minimum_quantity", size.minimum_quantity, "An order is at least the venue's smallest quantity."),
+    Rule(
+        "minimum_notional",
+        size.minimum_notional,
+        "An entry is worth at least {limit} in the book's currency, and the venue's own minimum.",
+        lambda policy: exact(policy.min_notional),
+    ),
+)
+
+
+class RuleInfo(NamedTuple):
+    """`limit` is empty where a rule has no number of its own."""
+
+    code: str
+    meaning: str
+    limit: str
+
+
+def rule_list(policy: Policy = PRESETS["balanced"]) -> tuple[RuleInfo, ...]:
+    """Every rule in order, with its sentence and limit under `policy` (by default the balanced preset)."""
+    return tuple(RuleInfo(rule.code, rule.statement(policy), rule.limit(policy)) for rule in RULES)
+
+
+def examine(candidate: Candidate, context: Context) -> tuple[Candidate, tuple[Verdict, ...]]:
+    """Ask the rules in order: each sees what the shrinks before it left; the first denial ends the list."""
+    verdicts: list[Verdict] = []
+    for rule in RULES:
+        verdict = rule.check(candidate, context)
+        verdicts.append(verdict)
+        if verdict.effect == "deny":
+            break
+        if verdict.max_quantity is not None:
+            candidate = replace(candidate, quantity=verdict.max_quantity)
+        if verdict.leverage is not None:
+            candidate = replace(candidate, leverage=verdict.leverage)
+    return candidate, tuple(verdicts)

@@ -1,0 +1,120 @@
+"""Rules on how large an entry may be: each shrinks it to what fits, or denies where not one step fits.
+
+A limit that is exceeded already leaves no room, so an existing excess never grows. The minimums come last.
+"""
+
+from decimal import Decimal
+
+from markets.domain.rounding import CASH_UNIT, ZERO
+
+from .risk import Candidate, Context, Verdict, held_loss, unit_loss
+from .sizing import fit
+from .wording import amount, exact, percent
+
+
+def risk_per_trade(candidate: Candidate, context: Context) -> Verdict:
+    """The loss at the stop, slippage and both fees counted, of the whole position that results."""
+    if candidate.stop is None:
+        raise ValueError("This rule comes after `stop_missing`.")
+    policy, held, fee = context.policy, context.held(candidate), candidate.rules.taker_fee
+    each = unit_loss(candidate.price, candidate.stop, candidate.long, policy.max_slippage, fee)
+    used = held_loss(held, candidate.stop, policy.max_slippage, fee) if held else ZERO
+    return _within(candidate, context, "risk_per_trade", "Loss at the stop", policy.risk_per_trade, used, each)
+
+
+def position_notional(candidate: Candidate, context: Context) -> Verdict:
+    held, limit = context.held(candidate), context.policy.max_position_notional
+    used = held.notional if held else ZERO
+    return _within(candidate, context, "position_notional", "The position", limit, used, candidate.prices.value)
+
+
+def total_exposure(candidate: Candidate, context: Context) -> Verdict:
+    limit, used = context.policy.max_exposure, context.portfolio.exposure
+    return _within(candidate, context, "total_exposure", "Total exposure", limit, used, candidate.prices.value)
+
+
+def account_exposure(candidate: Candidate, context: Context) -> Verdict:
+    """The account's own limit over all its books; without its totals nothing is added."""
+    limit, used, equity = context.account_max_exposure, context.account_exposure, context.account_equity
+    if limit is None:
+        return Verdict("allow", "account_exposure", None, None, "The account has no exposure limit.")
+    if used is None or equity is None:
+        text = "The account's exposure is not known, so nothing is added to it."
+        return Verdict("deny", "account_exposure", limit, None, text)
+    what, each = "Exposure of the account", candidate.prices.value
+    return _within(candidate, context, "account_exposure", what, limit, used, each, equity)
+
+
+def margin_use(candidate: Candidate, context: Context) -> Verdict:
+    limit, used = context.policy.max_margin_use, context.portfolio.margin + context.portfolio.reserved
+    return _within(candidate, context, "margin_use", "Margin in use", limit, used, candidate.unit_reserve)
+
+
+def available_cash(candidate: Candidate, context: Context) -> Verdict:
+    """Margin and fee are paid from cash; unrealised results pay for nothing."""
+    room, currency = context.portfolio.available, candidate.rules.settle
+    need = candidate.quantity * candidate.unit_reserve
+    if need <= room - CASH_UNIT:
+        text = f"It takes {amount(need, currency)} of {amount(room, currency)} available."
+        return Verdict("allow", "available_cash", room, need, text)
+    text = f"It would take {amount(need, currency)}; available is {amount(room, currency)}."
+    return _cut(candidate, "available_cash", room, need, fit(room, candidate.unit_reserve, candidate.rules), text)
+
+
+def venue_limits(candidate: Candidate, context: Context) -> Verdict:
+    most = candidate.rules.max_quantity
+    if most is None or candidate.quantity <= most:
+        return Verdict("allow", "venue_limits", most, candidate.quantity, "Within the venue's largest order.")
+    text = f"The venue takes at most {exact(most)} {candidate.rules.base} in one order."
+    return _cut(candidate, "venue_limits", most, candidate.quantity, candidate.rules.quantity(most), text)
+
+
+def minimum_quantity(candidate: Candidate, context: Context) -> Verdict:
+    least, base = max(candidate.rules.min_quantity, candidate.rules.step), candidate.rules.base
+    if candidate.quantity < least:
+        text = f"{exact(candidate.quantity)} {base} is less than the smallest order of {exact(least)} {base}."
+        return Verdict("deny", "minimum_quantity", least, candidate.quantity, text)
+    text = f"{exact(candidate.quantity)} {base} is enough for an order."
+    return Verdict("allow", "minimum_quantity", least, candidate.quantity, text)
+
+
+def minimum_notional(candidate: Candidate, context: Context) -> Verdict:
+    """At the lowest price it may fill at, so that a better fill does not fall below the venue's minimum."""
+    least, currency = max(context.policy.min_notional, candidate.rules.min_notional), candidate.rules.settle
+    worth = candidate.quantity * candidate.prices.low
+    if worth < least:
+        text = f"Worth {amount(worth, currency)}, less than the smallest entry of {amount(least, currency)}."
+        return Verdict("deny", "minimum_notional", least, worth, text)
+    return Verdict("allow", "minimum_notional", least, worth, f"Worth {amount(worth, currency)}.")
+
+
+def _within(
+    candidate: Candidate,
+    context: Context,
+    code: str,
+    what: str,
+    limit: Decimal,
+    used: Decimal,
+    each: Decimal,
+    equity: Decimal | None = None,
+) -> Verdict:
+    """`used` plus the quantity at `each` against `limit` times equity; values are fractions of equity."""
+    base = context.equity if equity is None else equity
+    if base <= ZERO:
+        return Verdict("deny", code, limit, None, f"{what}: there is no equity to measure it by.")
+    room, after = limit * base - used, used + candidate.quantity * each
+    value, currency = after / base, candidate.rules.settle
+    if candidate.quantity * each <= room - CASH_UNIT:
+        return Verdict("allow", code, limit, value, f"{what} {percent(value)} of equity, at most {percent(limit)}.")
+    text = (
+        f"{what} would be {amount(after, currency)}, {percent(value)} of equity; "
+        f"at most {amount(limit * base, currency)}, {percent(limit)}."
+    )
+    return _cut(candidate, code, limit, value, fit(room, each, candidate.rules), text)
+
+
+def _cut(candidate: Candidate, code: str, limit: Decimal, value: Decimal, fitting: Decimal, text: str) -> Verdict:
+    fitting = min(fitting, candidate.quantity)
+    if fitting <= ZERO:
+        return Verdict("deny", code, limit, value, f"{text} There is no room for more.")
+    return Verdict("shrink", code, limit, value, f"{text} Cut to {exact(fitting)} {candidate.rules.base}.", fitting)

@@ -1,0 +1,45 @@
+"""One cycle on request, in the caller's own process: the market of its feed stands still until it has ended."""
+
+from datetime import UTC, datetime
+from time import monotonic, sleep
+
+from markets import stream
+from markets.feeds import clock
+
+from . import cycle as cycles
+from . import dispatch
+from .control import NotPossible
+from .models import Bot, Cycle, Trigger
+
+PATIENCE_SECONDS = 15.0
+
+
+def run(*, bot: Bot) -> Cycle:
+    """Run one cycle of a bot on a lock-step feed and settle what it caused. Raises NotPossible.
+
+    Where the bot has already run at the feed's present instant, the market moves one step first.
+    """
+    feed = bot.book.account.feed  # type: ignore[union-attr]
+    until = monotonic() + PATIENCE_SECONDS
+    while monotonic() < until:
+        with dispatch.lease(feed) as held:
+            if held:
+                return _run(bot)
+        sleep(0.1)
+    raise NotPossible("The market of this bot is being driven by another process that does not pause; try again.")
+
+
+def _run(bot: Bot) -> Cycle:
+    feed = bot.book.account.feed  # type: ignore[union-attr]
+    feed.refresh_from_db()
+    if Cycle.objects.filter(bot=bot, slot=clock.now(feed)).exists():
+        if feed.finished:
+            raise NotPossible("The replay has reached its end, and the bot has run at its last instant.")
+        dispatch.settle(feed)
+        stream.step(feed.pk)
+        feed.refresh_from_db()
+    slot = clock.now(feed)
+    queued = Cycle.objects.create(bot=bot, slot=slot, trigger=Trigger.PERSON, queued_at=datetime.now(UTC))
+    cycles.run(cycle_id=queued.pk)
+    dispatch.settle(feed)
+    return Cycle.objects.select_related("bot", "decision").get(pk=queued.pk)
