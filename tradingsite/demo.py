@@ -1,0 +1,86 @@
+"""The first start's demo set: a user, policies, and four house bots with a paper account each, on one feed.
+
+It adds what is missing and touches nothing that is there.
+"""
+
+from dataclasses import asdict
+from decimal import Decimal
+
+from django.db import transaction
+
+from bots.domain.policy import PRESETS
+from bots.models import Bot, BotStatus, RiskPolicy
+from ledger import accounts
+from ledger.models import User
+from markets.models import Feed, Instrument
+
+USER = "demo"
+CAPITAL = Decimal(10_000)
+MOST_INSTRUMENTS = 6
+# Name, decider, monogram, place in the set of colours.
+BOTS = (
+    ("Trend", "house:trend", "TR", 0),
+    ("Mean reversion", "house:mean_reversion", "MR", 1),
+    ("Buy and hold", "house:buy_and_hold", "BH", 2),
+    ("Random", "house:random", "RA", 3),
+)
+
+
+@transaction.atomic
+def ensure(feed: Feed) -> User:
+    """The demo user with bots on `feed`; bots are made only where the user has none there yet."""
+    user, made = User.objects.get_or_create(username=USER, defaults={"is_staff": True, "is_superuser": True})
+    if made:
+        user.set_unusable_password()
+        user.save()
+    policies = {name: _policy(user, name) for name in PRESETS}
+    if not Bot.objects.of(user).on(feed).exists():
+        instruments = _instruments(feed)
+        for name, decider, monogram, colour in BOTS:
+            _bot(user, feed, instruments, policies["balanced"], name, decider, monogram, colour)
+    return user
+
+
+def _policy(user: User, name: str) -> RiskPolicy:
+    limits = {field: value for field, value in asdict(PRESETS[name]).items() if field not in ("name", "version")}
+    return RiskPolicy.objects.get_or_create(owner=user, name=name, defaults=limits)[0]
+
+
+def _instruments(feed: Feed) -> list[Instrument]:
+    quoted = Instrument.objects.filter(exchange=feed.exchange, active=True, pk__in=feed.quotes.values("instrument"))
+    return list(quoted.order_by("pk")[:MOST_INSTRUMENTS])
+
+
+def _bot(
+    user: User,
+    feed: Feed,
+    instruments: list[Instrument],
+    policy: RiskPolicy,
+    name: str,
+    decider: str,
+    monogram: str,
+    colour: int,
+) -> None:
+    assert feed.market_now is not None
+    account = accounts.open_paper_account(
+        owner=user,
+        name=f"Paper {name}",
+        feed=feed,
+        deposit=CAPITAL,
+        currency=instruments[0].settle,
+        at=feed.market_now,
+    )
+    book = accounts.open_book(account=account, name=name, capital=CAPITAL, at=feed.market_now)
+    bot = Bot.objects.create(
+        owner=user,
+        name=name,
+        book=book,
+        policy=policy,
+        decider=decider,
+        seed=feed.seed,
+        status=BotStatus.RUNNING,
+        next_run_at=feed.market_now,
+        monogram=monogram,
+        colour=colour,
+    )
+    bot.instruments.set(instruments)

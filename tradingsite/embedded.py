@@ -1,0 +1,111 @@
+"""The whole product in one process without servers: pages, worker, beat and guardian, each in its place.
+
+Daphne has the main thread; the others are threads. A file lock keeps a second process off the same data. In
+production the same parts are processes of their own, and nothing of this module is used.
+"""
+
+import asyncio
+import fcntl
+import os
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+import structlog
+from celery import beat
+
+from ledger import guardian_watch
+from markets import broadcast
+from tradingsite.celery import app
+
+log = structlog.get_logger(__name__)
+STOP_SECONDS = 20.0
+
+
+class CannotStart(Exception):
+    """Why the process must not start, in one sentence."""
+
+
+def hold(data_dir: Path) -> IO[str]:
+    """The lock of a data folder, held until the process ends. Raises CannotStart where another process holds it."""
+    file = (data_dir / "up.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        raise CannotStart(f"Another process (pid {holder}) already works on the data in {data_dir}.") from None
+    file.seek(0)
+    file.truncate()
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises CannotStart where the port is taken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise CannotStart(f"Port {port} on {host} is busy: choose another one with --port.") from None
+
+
+def serve(*, host: str, port: int, ready: Callable[[], None]) -> None:
+    """Run every part until SIGINT or SIGTERM, then end them in order: no new work, running work to its end."""
+    from daphne.server import Server
+
+    from tradingsite.asgi import application
+
+    parts = Parts()
+
+    def listening() -> None:
+        broadcast.attach(asyncio.get_event_loop())
+        parts.start()
+        ready()
+
+    server = Server(
+        application=application,
+        endpoints=[f"tcp:port={port}:interface={host}"],
+        signal_handlers=True,
+        ready_callable=listening,
+        verbosity=0,
+    )
+    try:
+        server.run()
+    finally:
+        broadcast.attach(None)
+        parts.stop()
+
+
+class Parts:
+    """Worker, beat and guardian as threads."""
+
+    def __init__(self) -> None:
+        self.worker: Any = app.WorkController(pool_cls="threads", loglevel="WARNING", without_heartbeat=True,
+                                              without_mingle=True, without_gossip=True, quiet=True)  # fmt: skip
+        # Without the explicit class the embedded service would keep its schedule in a file.
+        scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
+        self.beat: Any = beat.EmbeddedService(app, thread=True, scheduler_cls=scheduler)
+        self.ended = threading.Event()
+        self.threads = [
+            threading.Thread(target=self.worker.start, name="worker", daemon=True),
+            threading.Thread(target=guardian_watch.run, args=(self.ended,), name="guardian", daemon=True),
+        ]
+
+    def start(self) -> None:
+        for thread in self.threads:
+            thread.start()
+        self.beat.start()
+
+    def stop(self) -> None:
+        """Beat first, so that nothing new begins; then the worker, which lets running tasks end."""
+        self.ended.set()
+        self.beat.stop()
+        stopper = threading.Thread(target=self.worker.stop, daemon=True)
+        stopper.start()
+        stopper.join(STOP_SECONDS)
+        log.info("stopped", orderly=not stopper.is_alive())

@@ -1,0 +1,1 @@
+"""How Django writes instants where nobody says otherwise: in the control room."""

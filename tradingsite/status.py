@@ -1,0 +1,113 @@
+"""The API's `status`: whether the market moves, what trading may do, and what the asking user has running.
+
+It stands in the site because it looks at all three apps and knows the version.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, F, Q, Sum
+from drf_spectacular.utils import extend_schema, extend_schema_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from bots.models import Bot, BotStatus, Cycle, CycleStatus
+from ledger import states
+from ledger.api import Documented
+from ledger.models import Order, Position, TradingStateKind, User
+from ledger.tokens import HasScope
+from markets.models import Feed, FeedKind
+from tradingsite import __version__
+
+
+class FeedStatusSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    badge = serializers.CharField(help_text="What pages say about the source of prices.")
+    kind = serializers.ChoiceField(choices=FeedKind.choices)
+    exchange = serializers.CharField()
+    running = serializers.BooleanField()
+    finished = serializers.BooleanField()
+    speed = serializers.FloatField(help_text="Market seconds per second, at most.")
+    stepped_at = serializers.DateTimeField(allow_null=True, help_text="When it last moved, in wall time.")
+
+
+class LastCycleSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    bot = serializers.IntegerField(source="bot_id")
+    status = serializers.ChoiceField(choices=CycleStatus.choices)
+    slot = serializers.DateTimeField(help_text="Market time.")
+    ended_at = serializers.DateTimeField(allow_null=True, help_text="Wall time.")
+
+
+class CyclesStatusSerializer(serializers.Serializer):
+    queued = serializers.IntegerField()
+    running = serializers.IntegerField()
+    skipped_slots = serializers.IntegerField(help_text="Slots that came too late and were not run.")
+    last = LastCycleSerializer(allow_null=True)
+
+
+class CountsSerializer(serializers.Serializer):
+    bots = serializers.IntegerField()
+    bots_running = serializers.IntegerField()
+    positions_open = serializers.IntegerField()
+    orders_live = serializers.IntegerField()
+
+
+@extend_schema_serializer(many=False)
+class StatusSerializer(serializers.Serializer):
+    version = serializers.CharField()
+    state = serializers.ChoiceField(choices=TradingStateKind.choices, help_text="Of the whole system.")
+    state_reason = serializers.CharField(allow_blank=True)
+    feed = FeedStatusSerializer(allow_null=True)
+    market_time = serializers.DateTimeField(allow_null=True)
+    cycles = CyclesStatusSerializer()
+    counts = CountsSerializer()
+
+
+class StatusViewSet(ViewSet):
+    permission_classes = [HasScope]
+    schema = Documented()
+    serializer_class = StatusSerializer
+
+    @extend_schema(operation_id="status")
+    def list(self, request: Request) -> Response:
+        """The state of the system, and what of yours is running."""
+        return Response(StatusSerializer(status_for(request.user)).data)  # type: ignore[arg-type]
+
+
+def status_for(user: User) -> dict[str, Any]:
+    feed = Feed.objects.order_by("-running", F("stepped_at").desc(nulls_last=True), "-id").first()
+    state = states.current_system()
+    bots = Bot.objects.of(user).aggregate(
+        bots=Count("pk"),
+        bots_running=Count("pk", filter=Q(status=BotStatus.RUNNING)),
+        skipped_slots=Sum("skipped_slots", default=0),
+    )
+    return {
+        "version": __version__,
+        "state": state.state,
+        "state_reason": state.reason,
+        "feed": feed,
+        "market_time": feed.market_now if feed else None,
+        "cycles": {"skipped_slots": bots.pop("skipped_slots"), **cycles_of(user)},
+        "counts": {
+            **bots,
+            "positions_open": Position.objects.of(user).open().count(),
+            "orders_live": Order.objects.of(user).live().count(),
+        },
+    }
+
+
+def cycles_of(user: User) -> dict[str, Any]:
+    cycles = Cycle.objects.of(user)
+    # Only what is pending is counted: the finished ones are too many to count at each call.
+    waiting = cycles.filter(status__in=(CycleStatus.QUEUED, CycleStatus.RUNNING))
+    pending = dict(waiting.values_list("status").annotate(Count("pk")))
+    return {
+        "queued": pending.get(CycleStatus.QUEUED, 0),
+        "running": pending.get(CycleStatus.RUNNING, 0),
+        "last": cycles.filter(ended_at__isnull=False).order_by("-id").first(),
+    }

@@ -1,0 +1,117 @@
+"""`manage.py up` as a new user meets it: it starts, trades, refuses in words, stops, survives kill -9."""
+
+import json
+import random
+import sqlite3
+import time
+
+import pytest
+
+from tradingsite.tests.process import Up, free_port, manage
+
+FAST = ("--speed", "100000")
+
+
+def rows(data_dir, query):
+    connection = sqlite3.connect(f"file:{data_dir}/trading.sqlite3?mode=ro", uri=True, timeout=20)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def wait_for_trades(data_dir, count, seconds=60.0):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if rows(data_dir, "select count(*) from ledger_trade")[0][0] >= count:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"There were fewer than {count} trades within {seconds:g} s.")
+
+
+def test_it_starts_from_nothing_trades_and_stops_in_order(tmp_path):
+    with Up(tmp_path) as up:
+        assert up.get("/health")[0] == 200
+        wait_for_trades(tmp_path, 1)
+        assert rows(tmp_path, "select count(*) from bots_bot where status = 'running'") == [(4,)]
+        assert up.stop() == 0
+    assert "the next start resumes here" in up.printed()
+    assert rows(tmp_path, "select count(*) from bots_cycle where status in ('queued', 'running')") == [(0,)]
+
+
+def test_a_second_process_on_the_same_data_is_refused(tmp_path):
+    with Up(tmp_path):
+        second = manage(tmp_path, "up", "--port", str(free_port()))
+    assert second.returncode == 2
+    assert "already works on the data" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+def test_a_busy_port_is_refused(tmp_path):
+    with Up(tmp_path / "one") as up:
+        second = manage(tmp_path / "two", "up", "--port", str(up.port))
+    assert second.returncode == 2
+    assert f"Port {up.port} on 127.0.0.1 is busy" in second.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--feed", "crystal-ball"), "There is no feed «crystal-ball»"),
+        (("--speed", "0"), "The speed must be above zero"),
+        (("--feed", "replay"), "import_candles"),
+    ],
+)
+def test_what_cannot_run_is_said_in_a_sentence(tmp_path, arguments, sentence):
+    refused = manage(tmp_path, "up", "--port", str(free_port()), *arguments)
+    assert refused.returncode == 2
+    assert sentence in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.requirement("EXE-03")
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_under_load(tmp_path):
+    """After each kill -9 ledger and venue agree exactly, every position has a stop, nothing was done twice."""
+    seed = random.randrange(10**9)
+    moments = random.Random(seed)
+    trades = 0
+    for round_number in range(10):
+        up = Up(tmp_path, *FAST)
+        up.wait_until_ready()
+        time.sleep(moments.uniform(0.2, 4.0))
+        up.kill()
+        checked = manage(tmp_path, "reconcile", "--json")
+        found = json.loads(checked.stdout)
+        assert found["differences"] == 0, (seed, round_number, found)
+        for query in (
+            "select count(*) from (select 1 from ledger_order group by client_id having count(*) > 1)",
+            "select count(*) from (select 1 from markets_paperorder group by client_id having count(*) > 1)",
+            "select count(*) from (select 1 from bots_cycle group by bot_id, slot having count(*) > 1)",
+            "select count(*) from (select 1 from bots_decision group by cycle_id having count(*) > 1)",
+        ):
+            assert rows(tmp_path, query) == [(0,)], (seed, query)
+        newest = rows(tmp_path, "select count(*) from ledger_trade")[0][0]
+        assert newest >= trades
+        trades = newest
+    assert trades > 5
+
+
+@pytest.mark.browser
+@pytest.mark.requirement("UI-01")
+@pytest.mark.requirement("UI-09")
+def test_the_arena_moves_without_reload(tmp_path, browser):
+    with Up(tmp_path) as up:
+        page = browser.new_page()
+        outside = []
+        page.on("request", lambda r: None if up.address.split("//")[1] in r.url else outside.append(r.url))
+        page.goto(up.link)
+        page.wait_for_selector("#ranking")
+        page.evaluate("window.notReloaded = true")
+        assert page.locator("#ranking tbody tr").count() == 4
+        before = page.locator("#ranking").inner_text()
+        page.wait_for_function(
+            "before => document.querySelector('#ranking').innerText !== before", arg=before, timeout=60_000
+        )
+        assert page.evaluate("window.notReloaded") is True
+        assert outside == []
