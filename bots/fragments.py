@@ -1,0 +1,216 @@
+"""What pages are made of: one context and a list of templates per page, shared by view, HTMX GET and socket.
+
+A fragment is a template with one root element and a stable id; so the part of the page, the answer to a poll and
+the message of a socket are the same text. Everything starts from its owner; nothing here changes anything.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.utils.functional import SimpleLazyObject
+
+from ledger import fragments as ledger
+from ledger import states
+from ledger.models import Account, Book, Order, Position, Role, User
+from ledger.valuation import marked, portfolio
+from markets.models import Feed, Quote
+
+from . import charts, timeline
+from .leaderboard import standings
+from .limits import uses
+from .models import Bot
+from .position_cards import cards
+from .pulse import Pulse, pulse
+
+Context = dict[str, Any]
+Asked = Mapping[str, str]  # the query of a page or a socket
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`build` makes the context of the whole page, `parts` are the templates that live on."""
+
+    build: Callable[[User, Asked, datetime], Context]
+    parts: tuple[str, ...] = ()
+
+
+def frame(request: HttpRequest) -> Context:
+    """Context processor: the frame of pages that bring none, read only where a template asks for it."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {"version": version()}
+    built = SimpleLazyObject(lambda: pulse(user=user, feed=feed_of(user, {}), now=datetime.now(UTC)))
+    return {"pulse": built, "version": version()}
+
+
+def version() -> str:
+    return str(getattr(settings, "VERSION", ""))
+
+
+def feed_of(user: User, asked: Asked) -> Feed | None:
+    """The feed asked for, else the running one, else the newest. Raises Http404 for one that is not to be seen."""
+    if wanted := asked.get("feed"):
+        mine = Exists(Account.objects.of(user).filter(feed=OuterRef("pk")))
+        return get_object_or_404(Feed.objects.filter(Q(running=True) | mine), pk=number(wanted))
+    return Feed.objects.order_by("-running", "-id").first()
+
+
+def number(text: str) -> int:
+    """An id out of a query. Raises Http404 for anything else."""
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Http404("There is no such page.")
+    return int(text)
+
+
+def bots_of(user: User, feed: Feed | None) -> list[Bot]:
+    if feed is None:
+        return []
+    return list(Bot.objects.of(user).on(feed).select_related("book", "policy").order_by("id"))
+
+
+def around(user: User, feed: Feed | None, now: datetime) -> Context:
+    """What every page has: its feed and the pulse for bar and footer."""
+    beat: Pulse = pulse(user=user, feed=feed, now=now)
+    return {"user": user, "feed": feed, "pulse": beat, "market_now": beat.market_now, "version": version()}
+
+
+def only_frame(user: User, asked: Asked, now: datetime) -> Context:
+    return around(user, feed_of(user, asked), now)
+
+
+def arena(user: User, asked: Asked, now: datetime) -> Context:
+    feed = feed_of(user, asked)
+    bots = bots_of(user, feed)
+    ranking = standings(bots)
+    return {
+        **around(user, feed, now),
+        "bots": bots,
+        "feeds": Feed.objects.filter(accounts__owner=user).distinct().order_by("-running", "-id"),
+        "quotes": Quote.objects.filter(feed=feed).select_related("instrument").order_by("instrument__symbol"),
+        "ranking": ranking,
+        "entries": timeline.of_bots(bots),
+        "chart": charts.race(ranking, since=asked.get("since")),
+    }
+
+
+def leaderboard(user: User, asked: Asked, now: datetime) -> Context:
+    feed = feed_of(user, asked)
+    return {**around(user, feed, now), "ranking": standings(bots_of(user, feed))}
+
+
+def bot_list(user: User, asked: Asked, now: datetime) -> Context:
+    rows = Bot.objects.of(user).select_related("book__account__feed", "policy").prefetch_related("instruments")
+    bots = list(rows.order_by("-book__account__feed__running", "id"))
+    lines = {line.bot.pk: line for line in standings(bots)}
+    return {**around(user, feed_of(user, asked), now), "lines": [lines[bot.pk] for bot in bots]}
+
+
+def bot_page(user: User, asked: Asked, now: datetime) -> Context:
+    bot = owned_bot(user, asked.get("id", ""))
+    book, feed = bot.book, feed_behind(bot)
+    beat = around(user, feed, now)
+    positions = list(marked(Position.objects.current().filter(book=book)).select_related("instrument"))
+    entries = Order.objects.live().filter(book=book, role=Role.ENTRY).select_related("instrument")
+    holdings = portfolio(book, positions, entries)
+    timeline_entries, older = timeline.of_bot(bot)
+    tables = {f"{name}_listing": rows for name, rows in ledger.newest(book).items()}
+    [line] = standings([bot])
+    return {
+        **beat,
+        "bot": bot,
+        "line": line,
+        "state": states.strictest(book),
+        "instruments": bot.instruments.all(),
+        "cards": cards([p for p in positions if p.quantity], beat["market_now"]),
+        "waiting": [p for p in positions if not p.quantity],
+        "uses": uses(holdings, bot.policy.limits),
+        "holdings": holdings,
+        "entries": timeline_entries,
+        "older": older,
+        "chart": charts.equity(line, since=asked.get("since")),
+        **tables,
+    }
+
+
+def owned_bot(user: User, pk: str) -> Bot:
+    """A bot with all its page needs. Raises Http404 where it is not the user's."""
+    rows = Bot.objects.of(user).select_related("book__account__feed", "policy").prefetch_related("instruments")
+    return get_object_or_404(rows, pk=number(pk))
+
+
+def feed_behind(bot: Bot) -> Feed:
+    """The feed on which a bot trades: only books of model spend have no account, and those are no bot's."""
+    account = bot.book.account
+    assert account is not None
+    return account.feed
+
+
+def accounts(user: User, asked: Asked, now: datetime) -> Context:
+    return {**around(user, feed_of(user, asked), now), **ledger.accounts(user)}
+
+
+FRAME = ("_status.html", "_footer.html")
+PAGES: dict[str, Page] = {
+    "frame": Page(only_frame, FRAME),
+    "arena": Page(
+        arena,
+        (*FRAME, "bots/_ticker.html", "bots/_ranking.html", "bots/_stream.html", "bots/_race_data.html"),
+    ),
+    "leaderboard": Page(leaderboard, (*FRAME, "bots/_ranking.html")),
+    "bots": Page(bot_list, (*FRAME, "bots/_list.html")),
+    "bot": Page(
+        bot_page,
+        (
+            *FRAME,
+            "bots/_head.html",
+            "bots/_figures.html",
+            "bots/_positions.html",
+            "bots/_limits.html",
+            "bots/_timeline.html",
+            "bots/_equity_data.html",
+            "ledger/_positions.html",
+            "ledger/_orders.html",
+            "ledger/_trades.html",
+            "ledger/_journal.html",
+        ),
+    ),
+    "accounts": Page(accounts, (*FRAME, "ledger/_accounts.html")),
+}
+
+
+def context(page: str, user: User, asked: Asked, now: datetime) -> Context:
+    """The context of a page at wall time `now`. Raises Http404 for what is not there or not the user's."""
+    if page not in PAGES:
+        raise Http404("There is no such page.")
+    ids = urlencode({name: asked[name] for name in ("feed", "id") if asked.get(name)})
+    return {**PAGES[page].build(user, asked, now), "page": page, "query": ids}
+
+
+def rendered(page: str, user: User, asked: Asked, now: datetime) -> tuple[dict[str, str], str | None]:
+    """Each living part of a page by its template's name, and up to when its chart goes (for `since`)."""
+    values = context(page, user, asked, now)
+    until = values.get("chart", {}).get("until")
+    parts = {name: str(render_to_string(name, values)) for name in PAGES[page].parts}
+    return parts, None if until is None else str(until)
+
+
+def groups(page: str, user: Any, asked: Asked) -> list[str]:
+    """The broadcast groups that concern a page. Raises Http404 for strangers and for what is not the user's."""
+    if page not in PAGES or user is None or not user.is_authenticated:
+        raise Http404("There is no such page.")
+    if page == "bot":
+        bot = owned_bot(user, asked.get("id", ""))
+        return [f"feed-{feed_behind(bot).pk}", f"book-{bot.book_id}"]
+    feed = feed_of(user, asked)
+    if feed is None:
+        return []
+    books = Book.objects.of(user).filter(account__feed=feed).order_by("id")
+    return [f"feed-{feed.pk}", *(f"book-{pk}" for pk in books.values_list("pk", flat=True))]

@@ -1,0 +1,130 @@
+"""The figures of bots side by side, ranked by return. Reads the ledger; owns nothing.
+
+A handful of statements for any number of bots and any length of history.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, F, Q, Sum
+
+from bots.models import Bot
+from ledger.domain.performance import rate_of_return, share_of_wins
+from ledger.domain.portfolio import HeldPosition, Portfolio
+from ledger.equity_curve import Curve, curves
+from ledger.models import Position, PositionState
+from ledger.valuation import held, marked, portfolio
+from markets.domain.rounding import ZERO, nearest_to, round_cash
+
+SHOWN = Decimal("0.0001")  # returns are shown, and so told apart, to a hundredth of a per cent
+SPARK_POINTS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One bot's line. Ratios are fractions; `drawdown` and `rate` are None before anything is deposited.
+
+    `trades` counts closed positions. `realised` is before `fees` and `funding`, which is negative when paid.
+    """
+
+    bot: Bot
+    rank: int
+    tied: bool
+    holdings: Portfolio
+    positions: tuple[HeldPosition, ...]
+    rate: Decimal | None
+    realised: Decimal
+    fees: Decimal
+    funding: Decimal
+    trades: int
+    wins: int
+    curve: Curve
+
+    @property
+    def equity(self) -> Decimal:
+        return self.holdings.equity
+
+    @property
+    def unrealised(self) -> Decimal:
+        return self.holdings.unrealised
+
+    @property
+    def win_rate(self) -> Decimal | None:
+        return share_of_wins(self.wins, self.trades)
+
+    @property
+    def drawdown(self) -> Decimal:
+        return self.curve.walk.depth
+
+    @property
+    def exposure(self) -> Decimal:
+        """Notional of open positions over equity."""
+        notional = sum((position.notional for position in self.positions), ZERO)
+        return notional / self.equity if self.equity > 0 else ZERO
+
+    @property
+    def spark(self) -> list[float]:
+        points = self.curve.points
+        every = max(1, len(points) // SPARK_POINTS)
+        return [point.growth for point in points[::-1][::every][::-1]]
+
+
+def standings(bots: Sequence[Bot]) -> list[Standing]:
+    """All `bots` (with their books loaded), best return first; equal returns share a rank."""
+    books = [bot.book for bot in bots]
+    open_now: dict[int, list[Position]] = {book.pk: [] for book in books}
+    for position in marked(Position.objects.open().filter(book__in=books)).order_by("id"):
+        open_now[position.book_id].append(position)
+    holdings = {book.pk: portfolio(book, open_now[book.pk]) for book in books}
+    rates = {book.pk: rate_of_return(holdings[book.pk].equity, book.deposited) for book in books}
+    sums, lines = _sums(books), curves(books)
+    shown = {pk: None if rate is None else nearest_to(rate, SHOWN) for pk, rate in rates.items()}
+    order = sorted(bots, key=lambda bot: (shown[bot.book_id] is None, -(shown[bot.book_id] or ZERO), bot.pk))
+    ranked = [shown[bot.book_id] for bot in order]
+    return [
+        Standing(
+            bot=bot,
+            rank=ranked.index(shown[bot.book_id]) + 1,
+            tied=ranked.count(shown[bot.book_id]) > 1,
+            holdings=holdings[bot.book_id],
+            positions=tuple(held(position) for position in open_now[bot.book_id]),
+            rate=rates[bot.book_id],
+            curve=lines[bot.book_id],
+            **sums.get(bot.book_id, NOTHING),
+        )
+        for bot in order
+    ]
+
+
+NOTHING: dict[str, Any] = {"realised": ZERO, "fees": ZERO, "funding": ZERO, "trades": 0, "wins": 0}
+
+
+def _sums(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
+    """Results of all positions by book id. Sums are for showing: SQLite adds them up as floats."""
+    closed = Q(state=PositionState.CLOSED, opened_at__isnull=False)
+    net = F("realised") - F("fees") + F("funding")
+    rows = (
+        Position.objects.filter(book__in=books)
+        .annotate(net_result=net)
+        .values("book_id")
+        .annotate(
+            sum_realised=Sum("realised"),
+            sum_fees=Sum("fees"),
+            sum_funding=Sum("funding"),
+            count_closed=Count("id", filter=closed),
+            count_won=Count("id", filter=closed & Q(net_result__gt=0)),
+        )
+        .order_by()
+    )
+    return {
+        row["book_id"]: {
+            "realised": round_cash(row["sum_realised"]),
+            "fees": round_cash(row["sum_fees"]),
+            "funding": round_cash(row["sum_funding"]),
+            "trades": row["count_closed"],
+            "wins": row["count_won"],
+        }
+        for row in rows
+    }

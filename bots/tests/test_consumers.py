@@ -1,0 +1,156 @@
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import AnonymousUser
+
+from bots import consumers
+from bots.models import Bot
+from bots.tests import rows
+from ledger.tests import builders
+from markets.models import Quote
+
+pytestmark = pytest.mark.django_db(transaction=True)
+APPLICATION = URLRouter(consumers.websocket_urlpatterns)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(consumers, "PAUSE", 0.05)
+
+
+@pytest.fixture
+def bot():
+    builders.quote()
+    return rows.bot(builders.user("alice"), name="Trend")
+
+
+def socket(user, query):
+    communicator = WebsocketCommunicator(APPLICATION, f"/ws/pages?{query}")
+    communicator.scope["user"] = user
+    return communicator
+
+
+@asynccontextmanager
+async def opened(user, query):
+    """A connected socket that has told its page once."""
+    communicator = socket(user, query)
+    connected, _ = await communicator.connect()
+    assert connected
+    first = await communicator.receive_from(timeout=5)
+    yield communicator, first
+    await communicator.disconnect()
+
+
+async def announce(group):
+    await get_channel_layer().group_send(group, {"type": "changed", "kind": "instant"})
+
+
+@sync_to_async
+def move(price):
+    Quote.objects.update(last=price, mark=price)
+
+
+@pytest.mark.requirement("UI-09")
+async def test_a_change_brings_the_parts_that_changed(bot):
+    async with opened(bot.owner, "page=arena") as (communicator, first):
+        assert 'id="ticker"' in first
+        assert 'id="ranking"' in first
+        await move(51000)
+        await announce(f"feed-{bot.book.account.feed_id}")
+        news = await communicator.receive_from(timeout=5)
+        assert "51\u202f000.0" in news
+        assert 'id="ranking"' not in news  # it holds no position, so its line is as it was
+
+
+async def test_the_page_of_a_bot_hears_of_its_book(bot):
+    async with opened(bot.owner, f"page=bot&id={bot.pk}") as (communicator, first):
+        assert 'id="bot-head"' in first
+        await sync_to_async(Bot.objects.filter(pk=bot.pk).update)(name="Renamed")
+        await announce(f"book-{bot.book_id}")
+        assert "Renamed" in await communicator.receive_from(timeout=5)
+
+
+async def test_a_chart_is_sent_once_and_then_what_is_new(bot):
+    point = sync_to_async(builders.equity_point)
+    await point(bot.book)
+    async with opened(bot.owner, "page=arena") as (communicator, first):
+        assert '"since": null' in first
+        await point(bot.book, "10100", at=builders.NOW.replace(minute=1))
+        await announce(f"book-{bot.book_id}")
+        seen = int(builders.NOW.timestamp()) * 1000
+        assert f'"since": {seen}' in await communicator.receive_from(timeout=5)
+
+
+@pytest.mark.requirement("UI-09")
+async def test_a_burst_is_drawn_together_and_its_last_change_is_not_lost(bot, monkeypatch):
+    monkeypatch.setattr(consumers, "PAUSE", 0.3)
+    async with opened(bot.owner, "page=arena") as (communicator, _):
+        for price in range(51000, 51040):
+            await move(price)
+            await announce(f"feed-{bot.book.account.feed_id}")
+        drawn = [await communicator.receive_from(timeout=5)]
+        while not await communicator.receive_nothing(timeout=0.7):
+            drawn.append(await communicator.receive_from())
+        assert len(drawn) < 10
+        assert "51\u202f039.0" in drawn[-1]
+
+
+async def test_nothing_new_is_nothing_sent(bot):
+    async with opened(bot.owner, "page=leaderboard") as (communicator, _):
+        await announce(f"feed-{bot.book.account.feed_id}")
+        # The footer alone may have aged meanwhile.
+        if not await communicator.receive_nothing(timeout=0.4):
+            assert 'id="ranking"' not in await communicator.receive_from()
+
+
+async def test_silence_is_broken_by_a_sign_of_life(bot, monkeypatch):
+    monkeypatch.setattr(consumers, "QUIET", 0.2)
+    async with opened(bot.owner, "page=frame") as (communicator, _):
+        await sync_to_async(type(bot.book.account.feed).objects.update)(running=True)
+        assert 'id="footer"' in await communicator.receive_from(timeout=5)
+
+
+async def test_a_bot_that_is_taken_away_ends_the_page(bot):
+    async with opened(bot.owner, f"page=bot&id={bot.pk}") as (communicator, _):
+        await sync_to_async(Bot.objects.filter(pk=bot.pk).update)(owner=await sync_to_async(builders.user)("bob"))
+        await announce(f"book-{bot.book_id}")
+        assert await communicator.receive_output(timeout=5) == {
+            "type": "websocket.close",
+            "code": consumers.REFUSED,
+        }
+
+
+@pytest.mark.requirement("SEC-02")
+@pytest.mark.parametrize("query", ["page=bot&id={id}", "page=bot", "page=nonsense", "", "page=arena&feed=0"])
+async def test_what_is_not_the_users_is_refused(bot, query):
+    intruder = await sync_to_async(builders.user)("bob")
+    connected, code = await socket(intruder, query.format(id=bot.pk)).connect()
+    assert (connected, code) == (False, consumers.REFUSED)
+
+
+@pytest.mark.requirement("SEC-02")
+@pytest.mark.parametrize("user", [None, AnonymousUser()])
+async def test_strangers_are_refused(bot, user):
+    connected, _ = await socket(user, "page=arena").connect()
+    assert not connected
+
+
+@pytest.mark.requirement("SEC-02")
+async def test_nobody_hears_of_the_books_of_others(bot):
+    other = await sync_to_async(rows.bot)(await sync_to_async(builders.user)("bob"))
+    async with opened(bot.owner, "page=leaderboard") as (communicator, _):
+        await sync_to_async(Bot.objects.filter(pk=bot.pk).update)(name="Renamed")
+        await announce(f"book-{other.book_id}")
+        assert await communicator.receive_nothing(timeout=0.4)
+
+
+async def test_a_closed_page_leaves_its_groups(bot):
+    async with opened(bot.owner, "page=arena"):
+        assert get_channel_layer().groups
+    await asyncio.sleep(0)
+    assert not any(get_channel_layer().groups.values())

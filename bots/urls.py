@@ -1,0 +1,25 @@
+"""The addresses of the pages of bots."""
+
+from django.urls import path, re_path
+
+from . import views
+
+TABLES = "|".join(views.TABLES)
+ACTIONS = "|".join(views.ACTIONS)
+
+urlpatterns = [
+    path("", views.arena, name="arena"),
+    path("leaderboard/", views.leaderboard, name="leaderboard"),
+    path("bots/", views.bot_list, name="bots"),
+    path("bots/<int:id>/", views.bot, name="bot"),
+    path("bots/<int:id>/flatten/confirm/", views.confirm_flatten, name="confirm-flatten"),
+    re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<action>{ACTIONS})/$", views.act, name="act"),
+    re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<table>{TABLES})/$", views.records, name="records"),
+    re_path(r"^bots/(?P<id>\d{1,18})/(?P<table>trades|journal)\.csv$", views.export, name="export"),
+    path("accounts/", views.accounts, name="accounts"),
+    path("books/<int:pk>/", views.book, name="book"),
+    path("decisions/<int:pk>/", views.decision, name="decision"),
+    path("decisions/<int:pk>/inside/", views.inside, name="inside"),
+    path("holds/", views.holds, name="holds"),
+    path("living/<slug:name>/", views.living, name="living"),
+]
