@@ -4,19 +4,18 @@ Beat fires `tick` every second in every mode. The rows are the truth: due bots a
 queues their cycles, so a lost message is sent again and a doubled one finds nothing to do.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from time import monotonic, sleep
-from uuid import uuid4
 
 import structlog
 from django.db import transaction
 from django.db.models import F, Q
 
-from ledger import guardian, reports, valuation
+from ledger import guardian, reconciliation, reports, valuation
 from ledger.models import Account, Book
 from markets import stream
+from markets.driving import lease, renew
 from markets.feeds import clock
 from markets.models import Feed
 
@@ -24,7 +23,6 @@ from . import exits
 from .cycle import DEADLINE
 from .models import Bot, Cycle, CycleStatus
 
-LEASE = timedelta(seconds=10)
 Enqueue = Callable[[int], None]
 log = structlog.get_logger(__name__)
 
@@ -149,16 +147,19 @@ def end_overdue(feed: Feed) -> int:
 
 
 def recover(*, feed: Feed) -> int:
-    """After a dead process: its cycles are over, its leases free, its orders looked up. Returns the cycles ended.
+    """After a dead process: end its cycles, free its leases, look up its orders, compare its accounts.
 
-    Call it only where no other process can be working on the feed.
+    Returns the number of cycles ended. Call it only where no other process can be working on the feed.
     """
     running = Cycle.objects.filter(bot__book__account__feed=feed, status=CycleStatus.RUNNING)
     ended = _end(running.values_list("pk", flat=True), CycleStatus.INTERRUPTED, "The process ended during this cycle.")
     Feed.objects.filter(pk=feed.pk).update(lease_until=None, lease_holder="")
-    for account in Account.objects.on(feed).select_related("feed").order_by("pk"):
+    accounts = list(Account.objects.on(feed).select_related("feed").order_by("pk"))
+    for account in accounts:
         reports.resolve(account=account, now=clock.now(feed))
     guardian.sweep(feed=feed, now=clock.now(feed))
+    for account in accounts:
+        reconciliation.check(account=account, wall=datetime.now(UTC))
     return ended
 
 
@@ -171,28 +172,3 @@ def _end(cycle_ids: Iterable[int], status: CycleStatus, why: str) -> int:
         Book.objects.filter(bot__cycles__in=ids).update(fence=F("fence") + 1, lease_until=None)
     log.warning("cycles_ended", cycles=ids, why=why)
     return ended
-
-
-@contextmanager
-def lease(feed: Feed) -> Iterator[bool]:
-    """Hold a feed for this process; False where another holds it. The feed is fresh inside."""
-    holder, wall = uuid4().hex, datetime.now(UTC)
-    free = Feed.objects.filter(pk=feed.pk).filter(Q(lease_until__isnull=True) | Q(lease_until__lt=wall))
-    held = bool(free.update(lease_holder=holder, lease_until=wall + LEASE))
-    if held:
-        feed.refresh_from_db()
-    try:
-        yield held
-    finally:
-        Feed.objects.filter(pk=feed.pk, lease_holder=holder).update(lease_holder="", lease_until=None)
-
-
-def renew(feed: Feed) -> bool:
-    """Keep the lease; False where it was lost to another process."""
-    left = feed.lease_until - datetime.now(UTC) if feed.lease_until else timedelta(0)
-    if left > LEASE / 2:
-        return True
-    until = datetime.now(UTC) + LEASE
-    kept = Feed.objects.filter(pk=feed.pk, lease_holder=feed.lease_holder).update(lease_until=until)
-    feed.lease_until = until
-    return bool(kept)

@@ -1,9 +1,8 @@
 """One cycle on request, in the caller's own process: the market of its feed stands still until it has ended."""
 
 from datetime import UTC, datetime
-from time import monotonic, sleep
 
-from markets import stream
+from markets import driving, stream
 from markets.feeds import clock
 
 from . import cycle as cycles
@@ -11,22 +10,17 @@ from . import dispatch
 from .control import NotPossible
 from .models import Bot, Cycle, Trigger
 
-PATIENCE_SECONDS = 15.0
-
 
 def run(*, bot: Bot) -> Cycle:
     """Run one cycle of a bot on a lock-step feed and settle what it caused. Raises NotPossible.
 
     Where the bot has already run at the feed's present instant, the market moves one step first.
     """
-    feed = bot.book.account.feed  # type: ignore[union-attr]
-    until = monotonic() + PATIENCE_SECONDS
-    while monotonic() < until:
-        with dispatch.lease(feed) as held:
-            if held:
-                return _run(bot)
-        sleep(0.1)
-    raise NotPossible("The market of this bot is being driven by another process that does not pause; try again.")
+    try:
+        with driving.held(bot.book.account.feed):  # type: ignore[union-attr]
+            return _run(bot)
+    except driving.Busy as busy:
+        raise NotPossible(str(busy)) from None
 
 
 def _run(bot: Bot) -> Cycle:

@@ -1,19 +1,22 @@
-"""Compares the ledger with the venue, item by item. It changes nothing: what differs is told in words.
+"""Compares the ledger with the venue, item by item, and tells what differs in words. It mends nothing.
 
-Wallet against journal, positions, live orders, and whether a stop covers every position.
+Wallet against journal, positions, live orders, and whether a stop covers every position. An account that does
+not agree is halted until a person has looked.
 """
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from markets.domain.orders import OrderReport
 from markets.domain.rounding import ZERO
 
+from . import states
 from .domain.money import balances
 from .gateway import venue_of
 from .guardian import uncovered
-from .models import Account, CashEntry, Order, Position, Trade
+from .models import Account, CashEntry, Order, Position, Trade, TradingStateKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,18 @@ class Difference:
 
     def __str__(self) -> str:
         return f"{self.what}: the ledger says {self.ledger}, the venue {self.venue}"
+
+
+def check(*, account: Account, wall: datetime) -> list[Difference]:
+    """Compare an account and store the outcome on it; one that does not agree is halted and says why."""
+    found = differences(account)
+    if not found:
+        Account.objects.filter(pk=account.pk).update(reconciled_at=wall, trouble="")
+        return found
+    trouble = f"{found[0]}{f' (and {len(found) - 1} more)' if len(found) > 1 else ''}."[:300]
+    Account.objects.filter(pk=account.pk).update(trouble=trouble)
+    states.change(scope=account, state=TradingStateKind.HALTED, reason=trouble, by=None, now=wall)
+    return found
 
 
 def differences(account: Account) -> list[Difference]:

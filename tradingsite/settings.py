@@ -12,7 +12,7 @@ import environ
 from django.core.management.utils import get_random_secret_key
 from kombu import Exchange, Queue
 
-from tradingsite import environment, logs, problems
+from tradingsite import __version__, environment, logs, problems
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -26,6 +26,7 @@ DATA_DIR = BASE_DIR / env.str("DATA_DIR", default="var")
 problems.refuse_impossible(GIVEN, DATA_DIR)
 DATA_DIR.mkdir(parents=True, exist_ok=True)
 
+VERSION = __version__
 ENVIRONMENT = env.str("ENVIRONMENT", default="development")
 PRODUCTION = ENVIRONMENT == "production"
 # Off even in development: it would keep every query of a process that runs for weeks.

@@ -41,7 +41,7 @@ def test_a_condition_that_holds_closes_its_position_and_no_other(holder):
 
 
 def test_the_newest_condition_replaces_the_one_before(holder):
-    feed, bot, items = holder
+    feed, _, items = holder
     DecisionItem.objects.filter(pk=items[0].pk).update(invalidation=ALWAYS)
     later = dispatch.claim_due(feed=feed, now=feed.market_now + timedelta(minutes=3))[0]
     cycle.run(cycle_id=later.pk)

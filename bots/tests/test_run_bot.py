@@ -5,10 +5,10 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from bots import dispatch
 from bots.models import Bot, Cycle
 from bots.steps import STEPS
 from bots.tests import lockstep
+from markets import driving
 from markets.models import Feed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,9 +59,7 @@ def test_a_failed_cycle_is_an_error():
 
 
 def test_a_market_that_is_driven_elsewhere_is_waited_for(monkeypatch):
-    from bots import single_run
-
-    monkeypatch.setattr(single_run, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(driving.held.__wrapped__, "__defaults__", (0.3,))
     feed = lockstep.market()
-    with dispatch.lease(feed), pytest.raises(CommandError, match="driven by another process"):
+    with driving.lease(feed), pytest.raises(CommandError, match="driven by another process"):
         call_command("run_bot", "Trend")

@@ -2,19 +2,21 @@
 
 import json
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from ledger import guardian, reconciliation, reports
 from ledger.models import Account
+from markets import driving
 from markets.feeds import clock
 
 
 class Command(BaseCommand):
     help = (
         "Book what venues have reported, place missing stops, then compare cash, positions, orders and stops. "
-        "Exit code 1 on a difference."
+        "An account that does not agree is halted; exit code 1."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -36,10 +38,15 @@ class Command(BaseCommand):
             raise CommandError("The ledger and the venue do not agree.", returncode=1)
 
     def compare(self, account: Account) -> list[str]:
-        now = clock.now(account.feed)
-        reports.resolve(account=account, now=now)
-        guardian.sweep(feed=account.feed, now=now)
-        return [str(difference) for difference in reconciliation.differences(account)]
+        try:
+            with driving.held(account.feed):
+                now = clock.now(account.feed)
+                reports.resolve(account=account, now=now)
+                guardian.sweep(feed=account.feed, now=now)
+                found = reconciliation.check(account=account, wall=datetime.now(UTC))
+        except driving.Busy as busy:
+            raise CommandError(str(busy), returncode=2) from None
+        return [str(difference) for difference in found]
 
     def tell(self, found: dict[str, list[str]]) -> None:
         for name, differences in found.items():
