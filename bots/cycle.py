@@ -11,17 +11,18 @@ from time import monotonic, sleep
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q, QuerySet
 
-from ledger import guardian, ordering, reports, states, valuation
+from ledger import ordering, protection, reports, states, valuation
 from ledger.domain.intents import Kind
 from ledger.domain.portfolio import AccountPortfolio, Portfolio
-from ledger.models import Account, Book, EquityPoint, Order, Position, PositionState, Source
+from ledger.models import Account, Book, Order, Position, PositionState, Source
 from ledger.ordering import Cause
-from markets import snapshots
+from markets import connections, snapshots
 from markets.domain.snapshot import Snapshot
 from markets.feeds import clock
 from markets.models import Instrument
+from markets.prepared import Given, Prepared
 
 from . import deciders
 from .decision_log import record_decision
@@ -82,6 +83,8 @@ def eleven_steps(run: Run) -> None:
         decider = deciders.get(run.bot.decider)
         note.note = "none needed: a strategy in code"
     with step("get the decision") as note:
+        if decider.remote:
+            connections.release()
         raw = decider.decide(briefing)
         answer = parse(raw, known=briefing.symbols, timeframes=run.bot.timeframes)
         note.note = answer.summary
@@ -91,15 +94,15 @@ def eleven_steps(run: Run) -> None:
     with step("execute") as note:
         changed = execute(run, orders)
         note.note = f"{len(orders)} orders" if orders else "nothing to send"
-    with step("update positions with current prices"):
-        portfolio = revalued(briefing.portfolio, snapshot, changed)
+    with step("update positions with current prices") as note:
+        note.note = f"equity {revalued(briefing.portfolio, snapshot, changed).equity:.2f}"
     with step("check stops and targets") as note:
         note.note = protect(run, changed)
     with step("log everything"):
         log.info("cycle", bot=run.bot.pk, cycle=run.cycle.pk, slot=str(run.cycle.slot), verdict=verdict_of(run.plan))
     with step("wait for the next slot") as note:
         note.note = f"next at {run.cycle.slot + run.bot.interval:%H:%M} market time"
-    finish(run, CycleStatus.DONE, portfolio=portfolio)
+    finish(run, CycleStatus.DONE)
 
 
 def run(*, cycle_id: int, deadline: timedelta = DEADLINE) -> Cycle | None:
@@ -117,6 +120,16 @@ def run(*, cycle_id: int, deadline: timedelta = DEADLINE) -> Cycle | None:
     return started.cycle
 
 
+_CYCLE = Prepared(
+    lambda pk: (
+        Cycle.objects.filter(pk=pk)
+        .select_related("bot__book__account__feed", "bot__policy")
+        .select_for_update(of=("bot__book",))
+    ),
+    "pk",
+)
+
+
 @transaction.atomic
 def begin(cycle_id: int, deadline: timedelta) -> Run | None:
     """Claim the cycle and the lease of its book; None where either is taken."""
@@ -124,27 +137,34 @@ def begin(cycle_id: int, deadline: timedelta) -> Run | None:
     claimed = Cycle.objects.filter(pk=cycle_id, status=CycleStatus.QUEUED)
     if not claimed.update(status=CycleStatus.RUNNING, started_at=wall, deadline_at=wall + deadline):
         return None
-    free = Book.objects.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=wall), bot__cycles=cycle_id)
-    if not free.update(fence=F("fence") + 1, lease_until=wall + deadline):
+    [cycle] = _CYCLE(pk=cycle_id)
+    book = cycle.bot.book
+    if book.lease_until is not None and book.lease_until >= wall:
         skipped = "The book is held by another cycle of this bot."
         Cycle.objects.filter(pk=cycle_id).update(status=CycleStatus.SKIPPED, error=skipped, ended_at=wall)
         return None
-    related = ("bot__book__account__feed", "bot__policy")
-    cycle = Cycle.objects.select_related(*related).get(pk=cycle_id)
-    cycle.fence = cycle.bot.book.fence
-    feed = cycle.bot.book.account.feed  # type: ignore[union-attr]
+    cycle.fence = book.fence = book.fence + 1
+    Book.objects.filter(pk=book.pk).update(fence=book.fence, lease_until=wall + deadline)
+    feed = book.account.feed  # type: ignore[union-attr]
     return Run(cycle, cycle.bot, instruments_of(cycle.bot), clock.now(feed, wall))
 
 
 def instruments_of(bot: Bot) -> dict[str, Instrument]:
     """By symbol: the bot's instruments, and those it still holds a position in."""
-    held = Position.objects.current().filter(book=bot.book_id).values("instrument")
-    chosen = Q(pk__in=bot.instruments.values("pk")) | Q(pk__in=held)
-    return {instrument.symbol: instrument for instrument in Instrument.objects.filter(chosen).order_by("pk")}
+    return {instrument.symbol: instrument for instrument in _INSTRUMENTS(bot=bot.pk, book=bot.book_id)}
+
+
+def _chosen_or_held(bot: Given, book: Given) -> QuerySet[Instrument]:
+    chosen = Bot.instruments.through.objects.filter(bot=bot).values("instrument")
+    held = Position.objects.current().filter(book=book).values("instrument")
+    return Instrument.objects.filter(Q(pk__in=chosen) | Q(pk__in=held)).order_by("pk")
+
+
+_INSTRUMENTS = Prepared(_chosen_or_held, "bot", "book")
 
 
 def warm(snapshot: Snapshot) -> None:
-    """Nothing is computed ahead: a series computes each indicator at its first use and shares it from then on."""
+    """Compute what the fewest do without; a series computes any other indicator at its first use, once for all."""
     for view in snapshot.instruments.values():
         for series in view.series.values():
             series.indicator("ema_20")
@@ -178,6 +198,8 @@ def validate(
     with ordering.locked(book=run.book, seen=seen, cause=run.cause) as portfolio:
         if datetime.now(UTC) > (run.cycle.deadline_at or datetime.now(UTC)):
             raise OutOfTime("The deadline passed before the plan was committed.")
+        # Whatever was pressed while the decider thought holds already.
+        briefing = replace(briefing, state=states.strictest(run.book))
         if portfolio is not seen:
             briefing = replace(
                 briefing,
@@ -203,7 +225,6 @@ def validate(
             instruments=run.instruments,
             latency_ms=run.step.steps[4].ms,
         )
-        Cycle.objects.filter(pk=run.cycle.pk).update(committed=True, fence=run.cycle.fence)
     return orders
 
 
@@ -212,10 +233,11 @@ def wait_for_turn(cycle: Cycle) -> None:
     if cycle.waits_for_id is None:
         return
     until = monotonic() + DEADLINE.total_seconds()
-    before = Cycle.objects.filter(Q(committed=True) | Q(status__in=TERMINAL), pk=cycle.waits_for_id)
+    before = Cycle.objects.filter(Q(decision__isnull=False) | Q(status__in=TERMINAL), pk=cycle.waits_for_id)
     while not before.exists():
         if monotonic() > until:
             raise OutOfTime("The cycle before this one on the same account did not end in time.")
+        connections.release()
         sleep(0.01)
 
 
@@ -247,7 +269,7 @@ def protect(run: Run, changed: Sequence[Position]) -> str:
     adjusted = any(draft.kind == Kind.ADJUST_EXITS for draft in run.plan.drafts)
     if not adjusted and not any(position.state == PositionState.OPEN for position in changed):
         return "as planned"
-    guardian.cover(account=run.account, now=run.now)
+    protection.cover(account=run.account, now=run.now)
     return "brackets brought in line"
 
 
@@ -260,26 +282,11 @@ def verdict_of(plan: Plan | None) -> str:
 
 
 @transaction.atomic
-def finish(run: Run, status: CycleStatus, *, portfolio: Portfolio | None = None, error: str = "") -> None:
+def finish(run: Run, status: CycleStatus, *, error: str = "") -> None:
     """Close the cycle's row and give the lease back, unless somebody has closed it before."""
     cycle = run.cycle
     cycle.status, cycle.error, cycle.ended_at = status, error[:300], datetime.now(UTC)
     cycle.steps = run.step.as_json()
-    if portfolio is not None:
-        EquityPoint.objects.bulk_create(
-            [
-                EquityPoint(
-                    book=run.book,
-                    at=run.now,
-                    equity=portfolio.equity,
-                    cash=portfolio.cash,
-                    exposure=portfolio.exposure,
-                )
-            ],
-            update_conflicts=True,
-            unique_fields=["book", "at"],
-            update_fields=["equity", "cash", "exposure"],
-        )
     fields = {name: getattr(cycle, name) for name in ("status", "error", "ended_at", "steps", "fence")}
     Cycle.objects.filter(pk=cycle.pk, status=CycleStatus.RUNNING).update(**fields)
     Book.objects.filter(pk=run.book.pk, fence=cycle.fence).update(lease_until=None)

@@ -1,10 +1,10 @@
 """Decides when bots run. On a lock-step feed it also drives the market: no instant begins before all work has ended.
 
-Beat fires `tick` every second in every mode. The rows are the truth: due bots are claimed in the transaction that
-queues their cycles, so a lost message is sent again and a doubled one finds nothing to do.
+Beat fires `tick` every second in every mode. The rows are the truth: a message that was lost is sent again, a doubled
+one finds nothing to do, and a broker that does not answer costs slots, but never the market.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import monotonic, sleep
 
@@ -12,7 +12,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F, Q
 
-from ledger import guardian, reconciliation, reports, valuation
+from ledger import guardian, heartbeats, reconciliation, reports, valuation
 from ledger.models import Account, Book
 from markets import stream
 from markets.driving import lease, renew
@@ -20,47 +20,78 @@ from markets.feeds import clock
 from markets.models import Feed
 
 from . import exits
+from .claiming import claim_due
 from .cycle import DEADLINE
-from .models import Bot, Cycle, CycleStatus
+from .models import Cycle, CycleStatus
+from .models.cycles import CycleQuerySet
 
+RESEND_SECONDS = 10.0
+RETRY_SECONDS = 1.0
 Enqueue = Callable[[int], None]
+Draining = Callable[[], bool]
 log = structlog.get_logger(__name__)
 
 
-def tick(*, enqueue: Enqueue, seconds: float) -> int:
-    """Work for about `seconds` of wall time on every running feed. Returns the instants driven and cycles queued."""
+class NoBroker(Exception):
+    """The broker takes no messages now. What was to be sent is sent again later."""
+
+
+def never() -> bool:
+    return False
+
+
+def tick(*, enqueue: Enqueue, seconds: float, draining: Draining = never) -> int:
+    """Work for about `seconds` of wall time on every running feed, or until `draining`. Returns the instants driven."""
     until = monotonic() + seconds
-    return sum(drive(feed=feed, enqueue=enqueue, until=until) for feed in Feed.objects.running().order_by("id"))
+    heartbeats.beat(name=heartbeats.DISPATCHER, now=datetime.now(UTC))
+    feeds = Feed.objects.running().order_by("id")
+    return sum(drive(feed=feed, enqueue=enqueue, until=until, draining=draining) for feed in feeds)
 
 
-def drive(*, feed: Feed, enqueue: Enqueue, until: float) -> int:
+def drive(*, feed: Feed, enqueue: Enqueue, until: float, draining: Draining = never) -> int:
     """Drive one lock-step feed instant after instant until the monotonic time `until`; 0 where another process does."""
     driven = 0
     with lease(feed) as held:
-        while held and not feed.finished and monotonic() < until:
+        if held and in_doubt(feed):
+            settle(feed)
+            return 0
+        while held and not feed.finished and monotonic() < until and not draining():
             wait = clock.wait_for_next(feed, datetime.now(UTC))
             if monotonic() + wait > until:
                 sleep(max(0.0, until - monotonic()))
                 break
             sleep(wait)
-            instant(feed=feed, enqueue=enqueue)
+            if not instant(feed=feed, enqueue=enqueue, draining=draining):
+                break
             driven += 1
             held = renew(feed)
+        if held and feed.finished:
+            close_books(feed)
     return driven
 
 
-def instant(*, feed: Feed, enqueue: Enqueue) -> None:
-    """All work due at the feed's present instant, then one step of its market.
+def close_books(feed: Feed) -> None:
+    """A market that has ended has no next instant: what its last candle did, and what people ask, is done here."""
+    settle(feed)
+    valuation.record(feed=feed, now=clock.now(feed))
+
+
+def instant(*, feed: Feed, enqueue: Enqueue, draining: Draining = never) -> bool:
+    """All work due at the feed's present instant, then one step of its market. False where it was left to others.
 
     The step commits the next instant with its opens already filled; a crash anywhere resumes here, and every part
     finds what it has done before.
     """
     settle(feed)
-    if run_due(feed=feed, enqueue=enqueue):
+    ran = run_due(feed=feed, enqueue=enqueue, draining=draining)
+    if ran != 0:
         settle(feed)
+    if ran is None or (feed.lease_holder and not renew(feed)):
+        return False
     valuation.record(feed=feed, now=clock.now(feed))
-    stream.step(feed.pk, wall=clock.due(feed, datetime.now(UTC)))
+    stream.step(feed.pk, wall=clock.due(feed, datetime.now(UTC)), since=feed.market_now)
     feed.refresh_from_db()
+    return True
 
 
 def settle(feed: Feed) -> None:
@@ -71,69 +102,51 @@ def settle(feed: Feed) -> None:
     exits.sweep(feed=feed, now=now)
 
 
-def run_due(*, feed: Feed, enqueue: Enqueue) -> int:
-    """Queue the cycles due now and wait until each has ended, one way or another. Returns how many ran."""
-    claim_due(feed=feed, now=clock.now(feed))
+def run_due(*, feed: Feed, enqueue: Enqueue, draining: Draining = never) -> int | None:
+    """Queue the cycles due now and wait until each has ended, one way or another. Returns how many ran.
+
+    None where the market must not move on: this process drains, or the fate of an order is open. Whoever drives
+    the feed next takes the instant up again.
+    """
+    claimed = claim_due(feed=feed, now=clock.now(feed))
     pending = Cycle.objects.pending().filter(bot__book__account__feed=feed, slot__lte=feed.market_now)
-    waiting = dict(pending.order_by("bot_id").values_list("pk", "status"))
-    for cycle_id, status in waiting.items():
-        if status == CycleStatus.QUEUED:
-            enqueue(cycle_id)
-    pause = 0.002
+    waiting = list(pending.values_list("pk", flat=True))
+    if len(waiting) > len(claimed):  # What an earlier driver left queued has its whole time again.
+        pending.filter(status=CycleStatus.QUEUED).update(queued_at=datetime.now(UTC))
+    pause, send_at = 0.002, 0.0
     while waiting and pending.exists():
+        if draining():
+            return None
+        if monotonic() >= send_at:
+            taken = hand_over(pending, enqueue)
+            send_at = monotonic() + (RESEND_SECONDS if taken else RETRY_SECONDS)
         sleep(pause)
         pause = min(pause * 1.5, 0.05)
         end_overdue(feed)
         renew(feed)
-    return len(waiting)
+    broken = Cycle.objects.filter(pk__in=waiting).exclude(status=CycleStatus.DONE)
+    return None if waiting and broken.exists() and in_doubt(feed) else len(waiting)
 
 
-@transaction.atomic
-def claim_due(*, feed: Feed, now: datetime) -> list[Cycle]:
-    """Move the due bots to their next slot and queue a cycle for each, in one transaction.
-
-    A bot that is late runs once, for its latest slot; the slots before are counted as skipped.
-    """
-    due = Bot.objects.on(feed).due(now).select_for_update(of=("self",)).select_related("book").order_by("pk")
-    bots = list(due)
-    if not bots:
-        return []
-    asked = set(
-        Cycle.objects.filter(bot__in=bots, slot__gte=min(_slot(b, now) for b in bots)).values_list("bot", "slot")
-    )
-    wall = datetime.now(UTC)
-    cycles = [
-        Cycle(bot=bot, slot=_slot(bot, now), queued_at=wall) for bot in bots if (bot.pk, _slot(bot, now)) not in asked
-    ]
-    Cycle.objects.bulk_create(cycles)
-    _chain(cycles)
-    for bot in bots:
-        slot = _slot(bot, now)
-        assert bot.next_run_at is not None
-        bot.skipped_slots += int((slot - bot.next_run_at) / bot.interval)
-        bot.next_run_at = slot + bot.interval
-    Bot.objects.bulk_update(bots, ["next_run_at", "skipped_slots"])
-    return cycles
+def hand_over(pending: CycleQuerySet, enqueue: Enqueue) -> bool:
+    """Send a message for each cycle that nobody has begun. False where the broker did not take them all."""
+    queued = pending.filter(status=CycleStatus.QUEUED).order_by("bot_id")
+    try:
+        for cycle_id in list(queued.values_list("pk", flat=True)):
+            enqueue(cycle_id)
+    except NoBroker as silent:
+        log.warning("cycles_not_handed_over", reason=str(silent))
+        return False
+    return True
 
 
-def _slot(bot: Bot, now: datetime) -> datetime:
-    """The bot's latest slot at or before `now`."""
-    assert bot.next_run_at is not None
-    return bot.next_run_at + (now - bot.next_run_at) // bot.interval * bot.interval
-
-
-def _chain(cycles: Sequence[Cycle]) -> None:
-    """In lock-step the bots of one account commit in order: each waits for the one before."""
-    last: dict[int | None, Cycle] = {}
-    chained = []
-    for cycle in cycles:
-        account = cycle.bot.book.account_id
-        if account in last:
-            cycle.waits_for = last[account]
-            chained.append(cycle)
-        last[account] = cycle
-    if chained:
-        Cycle.objects.bulk_update(chained, ["waits_for"])
+def in_doubt(feed: Feed) -> bool:
+    """Look up orders that a dead process or a broken cycle left behind; whether the fate of one is still open."""
+    working = Cycle.objects.filter(status=CycleStatus.RUNNING).values("bot__book__account")
+    left = Account.objects.on(feed).in_doubt().exclude(pk__in=working).select_related("feed").order_by("pk")
+    for account in left:
+        reports.resolve(account=account, now=clock.now(feed))
+    return bool(left) and left.all().exists()
 
 
 def end_overdue(feed: Feed) -> int:
@@ -143,7 +156,10 @@ def end_overdue(feed: Feed) -> int:
         Q(status=CycleStatus.RUNNING, deadline_at__lt=wall)
         | Q(status=CycleStatus.QUEUED, queued_at__lt=wall - DEADLINE)
     )
-    return _end(overdue.values_list("pk", flat=True), CycleStatus.FAILED, "The deadline passed.")
+    found = dict(overdue.values_list("pk", "status"))
+    begun = {pk for pk, status in found.items() if status == CycleStatus.RUNNING}
+    skipped = _end(found.keys() - begun, CycleStatus.SKIPPED, "No worker took this cycle in time.")
+    return skipped + _end(begun, CycleStatus.FAILED, "The deadline passed.")
 
 
 def recover(*, feed: Feed) -> int:
@@ -156,7 +172,7 @@ def recover(*, feed: Feed) -> int:
     Feed.objects.filter(pk=feed.pk).update(lease_until=None, lease_holder="")
     accounts = list(Account.objects.on(feed).select_related("feed").order_by("pk"))
     for account in accounts:
-        reports.resolve(account=account, now=clock.now(feed))
+        reports.resolve(account=account, now=clock.now(feed), alone=True)
     guardian.sweep(feed=feed, now=clock.now(feed))
     for account in accounts:
         reconciliation.check(account=account, wall=datetime.now(UTC))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import F
 
-from ledger import guardian
+from ledger import closing
 from ledger.models import PositionState
 from markets import snapshots
 from markets.models import Feed
@@ -27,7 +27,7 @@ def sweep(*, feed: Feed, now: datetime) -> int:
             why = f"invalidated: {exit_plan.describe(condition)}"
             account = intent.book.account
             assert account is not None
-            closed += guardian.close(account=account, instrument_id=intent.instrument_id, why=why, now=now)
+            closed += closing.close(account=account, instrument_id=intent.instrument_id, why=why, now=now)
     return closed
 
 

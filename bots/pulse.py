@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Max, Min, Q
 
-from ledger import states
-from ledger.guardian_watch import heartbeat
+from ledger import heartbeats, states
 from ledger.models import TradingState, TradingStateKind, User
 from markets.models import Feed, Quote
 
@@ -21,6 +20,10 @@ MINUTE = timedelta(minutes=1)
 GUARDIAN_PATIENCE = 30.0
 PATIENCE = 10.0  # seconds past which a market that should move is late
 PATIENCE_IN_CYCLE = 75.0  # a market in lock-step waits for its cycles, whose own deadline is a minute
+SILENT = (
+    (heartbeats.DISPATCHER, "The dispatcher is silent: the schedule, the broker or the market's worker is away."),
+    (heartbeats.CYCLES, "No worker takes cycles."),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ def pulse(*, user: User, feed: Feed | None, now: datetime) -> Pulse:
         )
     )
     age, guardian = data_age(feed, now), guardian_age(feed, now)
+    late = lateness(feed, age, guardian, cycles["pending"])
     return Pulse(
         at=now,
         feed=feed,
@@ -90,7 +94,7 @@ def pulse(*, user: User, feed: Feed | None, now: datetime) -> Pulse:
         pending=cycles["pending"],
         data_age=age,
         guardian_age=guardian,
-        late=lateness(feed, age, guardian, cycles["pending"]),
+        late=f"{late} {silence(now)}".strip() if late else "",
     )
 
 
@@ -106,7 +110,7 @@ def data_age(feed: Feed | None, now: datetime) -> float | None:
 
 def guardian_age(feed: Feed | None, now: datetime) -> float | None:
     """Seconds since the guardian's own timer last came round; None in lock-step, where it has none."""
-    beat = None if feed is None or feed.lock_step else heartbeat()
+    beat = None if feed is None or feed.lock_step else heartbeats.last(heartbeats.GUARDIAN)
     return None if beat is None else max(0.0, (now - beat).total_seconds())
 
 
@@ -123,3 +127,9 @@ def lateness(feed: Feed | None, age: float | None, guardian: float | None, pendi
     if age <= patience:
         return ""
     return f"The market has not moved for {age:.0f} s; it should move every {max(pace, 1):.0f} s."
+
+
+def silence(now: datetime) -> str:
+    """Which process gives no sign of life, in one sentence; asked only where something is late."""
+    ages = heartbeats.ages(now)
+    return next((words for name, words in SILENT if ages.get(name, PATIENCE_IN_CYCLE) >= PATIENCE_IN_CYCLE), "")

@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 
-from markets import driving, stream
+from markets import driving
 from markets.feeds import clock
 
 from . import cycle as cycles
 from . import dispatch
 from .control import NotPossible
-from .models import Bot, Cycle, Trigger
+from .models import Bot, Cycle, CycleStatus, Trigger
 
 
 def run(*, bot: Bot) -> Cycle:
@@ -26,14 +26,19 @@ def run(*, bot: Bot) -> Cycle:
 def _run(bot: Bot) -> Cycle:
     feed = bot.book.account.feed  # type: ignore[union-attr]
     feed.refresh_from_db()
-    if Cycle.objects.filter(bot=bot, slot=clock.now(feed)).exists():
+    ran = Cycle.objects.filter(bot=bot, slot=clock.now(feed)).exclude(status=CycleStatus.QUEUED)
+    if ran.exists():
         if feed.finished:
             raise NotPossible("The replay has reached its end, and the bot has run at its last instant.")
-        dispatch.settle(feed)
-        stream.step(feed.pk)
-        feed.refresh_from_db()
-    slot = clock.now(feed)
-    queued = Cycle.objects.create(bot=bot, slot=slot, trigger=Trigger.PERSON, queued_at=datetime.now(UTC))
-    cycles.run(cycle_id=queued.pk)
+        # Whoever else is due at this instant runs before the market moves on.
+        dispatch.instant(feed=feed, enqueue=_run_here)
+    asked, _ = Cycle.objects.get_or_create(
+        bot=bot, slot=clock.now(feed), defaults={"trigger": Trigger.PERSON, "queued_at": datetime.now(UTC)}
+    )
+    cycles.run(cycle_id=asked.pk)
     dispatch.settle(feed)
-    return Cycle.objects.select_related("bot", "decision").get(pk=queued.pk)
+    return Cycle.objects.select_related("bot", "decision").get(pk=asked.pk)
+
+
+def _run_here(cycle_id: int) -> None:
+    cycles.run(cycle_id=cycle_id)

@@ -37,7 +37,7 @@ class Step:
 
 @dataclass(slots=True)
 class StepLog:
-    """The steps taken so far. `on_step` style consumers read `steps` when they please."""
+    """The steps taken so far."""
 
     steps: list[Step] = field(default_factory=list)
 

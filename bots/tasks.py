@@ -1,24 +1,53 @@
-"""Celery tasks of the bots: each makes one call. The schedule names them; nothing imports them."""
+"""Celery tasks of the bots: each makes one call. The schedule names them; nothing imports them.
+
+A worker that has been told to end begins nothing new: what it leaves is a queued row, which another worker takes.
+"""
+
+import threading
+from datetime import UTC, datetime
 
 from celery import current_app, shared_task
+from celery.signals import worker_shutting_down
+from kombu.exceptions import OperationalError
+
+from ledger import heartbeats
 
 from . import cycle, dispatch
 
 TICK_SECONDS = 0.95
+MESSAGE_SECONDS = 20  # longer than until it is sent again, so that one of them is always good
+DRAIN = threading.Event()
+
+
+@worker_shutting_down.connect
+def drain(**_: object) -> None:
+    DRAIN.set()
 
 
 @shared_task(name="bots.tasks.dispatch", ignore_result=True)
 def tick() -> int:
     """Drive running feeds for about a second and queue the cycles that are due."""
-    return dispatch.tick(enqueue=enqueue, seconds=TICK_SECONDS)
+    return dispatch.tick(enqueue=enqueue, seconds=TICK_SECONDS, draining=DRAIN.is_set)
 
 
 def enqueue(cycle_id: int) -> None:
-    """Hand a queued cycle to a worker. A message that is lost is sent again at the next tick."""
-    current_app.send_task("bots.tasks.run_cycle", kwargs={"cycle_id": cycle_id}, queue="cycles", expires=60)
+    """Hand a queued cycle to a worker. Raises NoBroker where the broker takes no messages."""
+    message = {"kwargs": {"cycle_id": cycle_id}, "queue": "cycles", "expires": MESSAGE_SECONDS}
+    try:
+        # The dispatcher tries again by itself, and while it waits here it holds up the market.
+        current_app.send_task("bots.tasks.run_cycle", retry=False, **message)
+    except OperationalError as error:
+        raise dispatch.NoBroker(str(error)) from None
 
 
 @shared_task(name="bots.tasks.run_cycle", ignore_result=True)
 def run_cycle(*, cycle_id: int, **_later: object) -> None:
     """Run one queued cycle; a second delivery does nothing."""
-    cycle.run(cycle_id=cycle_id)
+    if not DRAIN.is_set():
+        cycle.run(cycle_id=cycle_id)
+
+
+@shared_task(name="bots.tasks.sign_of_life", ignore_result=True)
+def sign_of_life() -> None:
+    """Shows that a worker takes cycles."""
+    heartbeats.beat(name=heartbeats.CYCLES, now=datetime.now(UTC))

@@ -1,6 +1,7 @@
 """The only writer of trades, positions and cash. It books what a venue reported, once, in the caller's transaction.
 
-`ledger.reports` opens that transaction and holds the account; a fill whose trade id is known is passed over.
+`ledger.reports` opens that transaction and moves the account's cursor in it, so each report is booked once; a
+trade id that came twice all the same is refused by the database, and the batch with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +12,24 @@ from decimal import Decimal
 from markets.domain.orders import Fill, Income
 from markets.domain.rounding import round_cash
 from markets.models import Instrument
+from markets.updates import update_rows
 
 from .domain.positions import Figures, after_fill
 from .models import Account, Book, BookKind, CashEntry, CashKind, Order, Position, PositionState, Role, Trade
 
 FIGURES = tuple(Figures.__dataclass_fields__)
-POSITION_FIELDS = (*FIGURES, "leverage", "funding", "state", "opened_at", "closed_at", "exit_reason", "peak", "trough")
+POSITION_FIELDS = (
+    *FIGURES,
+    "leverage",
+    "funding",
+    "state",
+    "opened_at",
+    "closed_at",
+    "exit_reason",
+    "peak",
+    "trough",
+    "unprotected_since",
+)
 
 
 def post(*, book: Book, kind: str, amount: Decimal, ref: str, at: datetime) -> CashEntry:
@@ -52,7 +65,7 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
     order = batch.orders.get(fill.client_id or "")
     position = batch.positions.get(instrument.pk)
     book = batch.books[order.book_id if order else position.book_id if position else batch.unassigned().pk]
-    position = position or _foreign(batch, book, instrument, fill)
+    position = position or _unplanned(batch, book, instrument, fill, order)
     realised_before = position.realised
     begun = _move(position, fill, order)
     trade = Trade(
@@ -100,9 +113,7 @@ def book_income(batch: Batch, income: Income) -> None:
 
 def write(batch: Batch) -> None:
     """Store the batch: one statement for each kind of row. The caller holds the transaction."""
-    known = [position for position in batch.changed if position.pk is not None]
-    if known:
-        Position.objects.bulk_update(known, POSITION_FIELDS)
+    update_rows([position for position in batch.changed if position.pk is not None], POSITION_FIELDS)
     for position in batch.changed:
         if position.pk is None:
             position.save(force_insert=True)
@@ -111,14 +122,14 @@ def write(batch: Batch) -> None:
     if batch.entries:
         CashEntry.objects.bulk_create(batch.entries)
         touched = {entry.book_id for entry in batch.entries}
-        Book.objects.bulk_update([batch.books[pk] for pk in touched], ["cash"])
+        update_rows([batch.books[pk] for pk in touched], ["cash"])
 
 
 def release_openings(positions: Sequence[Position], at: datetime) -> None:
     """Close positions that were opening and whose entry is known never to fill."""
     for position in positions:
         position.state, position.closed_at, position.exit_reason = PositionState.CLOSED, at, "not filled"
-    Position.objects.bulk_update(positions, ["state", "closed_at", "exit_reason"])
+    update_rows(positions, ["state", "closed_at", "exit_reason"])
 
 
 def _enter(
@@ -158,6 +169,7 @@ def _move(position: Position, fill: Fill, order: Order | None) -> Figures | None
         setattr(position, name, getattr(after, name))
     if position.opened_at is None:
         position.opened_at, position.peak, position.trough = fill.at, fill.price, fill.price
+        position.unprotected_since = fill.at
     if after.quantity:
         position.state = PositionState.OPEN
     else:
@@ -173,8 +185,16 @@ def exit_reason(order: Order | None) -> str:
     return order.intent.get_source_display().lower() if order.role == Role.EXIT else order.role
 
 
-def _foreign(batch: Batch, book: Book, instrument: Instrument, fill: Fill) -> Position:
+def _unplanned(batch: Batch, book: Book, instrument: Instrument, fill: Fill, order: Order | None) -> Position:
+    """A position that no plan of its own opened: made elsewhere, or by an order that outlived its position.
+
+    An order of ours hands its position's plan on, so that the guardian covers or closes what it opened.
+    """
     position = Position(account=batch.account, book=book, instrument=instrument, long=fill.side.sign > 0)
+    if order is not None:
+        position.intent = order.intent
+        if order.position is not None:
+            position.stop, position.expires_at = order.position.stop, order.position.expires_at
     batch.positions[instrument.pk] = position
     return position
 

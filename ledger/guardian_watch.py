@@ -1,20 +1,19 @@
 """The guardian's own timer. It sweeps feeds on the wall clock; lock-step feeds call the guardian between instants.
 
-It beats its heart into the cache every round, so that pages can tell a silent guardian from a quiet market.
+It beats its heart into the database every round, so that pages of any process can tell a silent guardian from a
+quiet market. It needs the database and the venues, and nothing else.
 """
 
 import threading
 from datetime import UTC, datetime
 
 import structlog
-from django.core.cache import cache
 from django.db import close_old_connections
 
 from markets.models import Feed, FeedKind
 
-from . import guardian, reports
+from . import guardian, heartbeats, reports
 
-HEARTBEAT = "guardian:heartbeat"
 ROUND_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
@@ -35,10 +34,4 @@ def one_round(now: datetime) -> None:
     for feed in Feed.objects.running().filter(kind=FeedKind.LIVE):
         reports.collect_feed(feed=feed, now=now)
         guardian.sweep(feed=feed, now=now)
-    cache.set(HEARTBEAT, now.timestamp(), timeout=None)
-
-
-def heartbeat() -> datetime | None:
-    """When the guardian last finished a round, in wall time."""
-    beat = cache.get(HEARTBEAT)
-    return None if beat is None else datetime.fromtimestamp(beat, UTC)
+    heartbeats.beat(name=heartbeats.GUARDIAN, now=now)

@@ -7,12 +7,12 @@ looked up, never sent again. Nothing is sent inside a transaction.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid5
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists
 
 from markets.domain.orders import (
     Answer,
@@ -29,14 +29,18 @@ from markets.domain.orders import (
     VenueStatus,
 )
 from markets.models import Instrument
+from markets.prepared import Prepared
+from markets.updates import update_rows
 
 from . import valuation
 from .domain.intents import IntentDraft, Kind
 from .domain.portfolio import AccountPortfolio, HeldPosition
 from .gateway import venue_of
-from .models import Account, Book, Intent, Order, OrderState, Position, Role, Source
+from .models import Account, Book, Intent, Order, OrderState, Position, Role, Source, TradingState
 
 REASON_LENGTH = 300
+# Longer than any call to a venue may take, its cycle's deadline included.
+IN_FLIGHT = timedelta(seconds=90)
 PLAN = ("stop", "target", "trail", "expires_at")
 
 
@@ -54,6 +58,9 @@ class Cause:
     fence: int = 0
 
 
+_FENCE = Prepared(lambda book: Book.objects.filter(pk=book).values_list("fence", flat=True), "book")
+
+
 @contextmanager
 def locked(*, book: Book, seen: AccountPortfolio, cause: Cause) -> Iterator[AccountPortfolio]:
     """Hold the account of `book` for a plan and yield the portfolio of all its books.
@@ -65,18 +72,15 @@ def locked(*, book: Book, seen: AccountPortfolio, cause: Cause) -> Iterator[Acco
     assert account is not None
     with transaction.atomic():
         unmoved = Account.objects.filter(pk=account.pk, revision=account.revision)
-        if cause.source == Source.DECISION:
-            unmoved = unmoved.filter(pk__in=Book.objects.filter(pk=book.pk, fence=cause.fence).values("account"))
-        if unmoved.update(revision=F("revision") + 1):
-            account.revision += 1
-            yield seen
-            return
-        fresh = Account.objects.select_for_update().get(pk=account.pk)
-        if cause.source == Source.DECISION and not Book.objects.filter(pk=book.pk, fence=cause.fence).exists():
+        if not unmoved.update(revision=account.revision + 1):
+            fresh = Account.objects.select_for_update().get(pk=account.pk)
+            account.report_cursor, account.revision = fresh.report_cursor, fresh.revision
+            Account.objects.filter(pk=account.pk).update(revision=account.revision + 1)
+            seen = valuation.account_portfolio(account=account)
+        if cause.source == Source.DECISION and _FENCE(book=book.pk) != [cause.fence]:
             raise Superseded(f"Another cycle of {book.name} has begun.")
-        account.report_cursor, account.revision = fresh.report_cursor, fresh.revision + 1
-        Account.objects.filter(pk=account.pk).update(revision=F("revision") + 1)
-        yield valuation.account_portfolio(account=account)
+        account.revision += 1
+        yield seen
 
 
 def commit(
@@ -216,9 +220,16 @@ def send(*, account: Account, orders: Sequence[Order]) -> dict[int, Answer]:
 
 
 def claim(order: Order) -> bool:
-    """Take an order from PLANNED to SENDING; the update alone decides who may send it."""
-    mine = Q(role__in=(Role.STOP, Role.TARGET, Role.EXIT)) | Q(book__fence=F("intent__fence"))
-    planned = Order.objects.filter(mine, pk=order.pk, state=OrderState.PLANNED)
+    """Take an order from PLANNED to SENDING; the update alone decides who may send it.
+
+    An entry is taken only while its book's fence is the one it was decided under and nothing limits trading. The
+    state is a column of the row itself and no join, so PostgreSQL looks at it again after waiting for the row.
+    """
+    planned = Order.objects.filter(pk=order.pk, state=OrderState.PLANNED)
+    if order.role == Role.ENTRY:
+        limited = TradingState.objects.limiting(account=order.account_id, book=order.book_id)
+        current = Book.objects.filter(~Exists(limited), pk=order.book_id, fence=order.intent.fence)
+        planned = planned.filter(book_id__in=current.values("pk"))
     return bool(planned.update(state=OrderState.SENDING, sent_at=datetime.now(UTC)))
 
 
@@ -251,9 +262,7 @@ def record(
         if named is not None:
             _reported(named, report)
             touched[named.pk] = named
-    if touched:
-        fields = ["state", "venue_id", "reason", "filled", "filled_value", "closed_at"]
-        Order.objects.bulk_update(touched.values(), fields)
+    update_rows(touched.values(), ["state", "venue_id", "reason", "filled", "filled_value", "closed_at"])
 
 
 def _answered(order: Order, answer: Answer, now: datetime) -> None:
@@ -278,16 +287,21 @@ def _reported(order: Order, report: Report) -> None:
             order.closed_at, order.reason = report.at, report.reason[:REASON_LENGTH]
 
 
-def fates(*, account: Account) -> dict[int, Answer]:
+def fates(*, account: Account, alone: bool) -> dict[int, Answer]:
     """What became of the orders a dead process left behind: sending and unknown ones are looked up, never sent.
 
-    Planned entries are dropped, since the moment they were decided for has gone; planned exits stay for the
-    guardian. The paper venue answers for certain: an order it does not know never arrived.
+    Unless this process is known to be `alone`, an order that was claimed a short while ago may still be on its
+    way and is left for later. Planned entries are dropped, since the moment they were decided for has gone;
+    planned exits stay for the guardian. The paper venue answers for certain: what it does not know never arrived.
     """
     venue = venue_of(account)
     doubtful = account.orders.filter(state__in=(OrderState.SENDING, OrderState.UNKNOWN)).order_by("id")
+    if not alone:
+        doubtful = doubtful.filter(sent_at__lt=datetime.now(UTC) - IN_FLIGHT)
     answers = {order.pk: _fate(venue.order(str(order.client_id))) for order in doubtful}
     unsent = account.orders.filter(state=OrderState.PLANNED, role=Role.ENTRY)
+    if not alone:
+        unsent = unsent.filter(created_at__lt=datetime.now(UTC) - IN_FLIGHT)
     gone = Denied("not_sent", "The process ended before this order was sent.")
     return answers | {order.pk: gone for order in unsent}
 

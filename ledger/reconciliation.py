@@ -15,8 +15,8 @@ from markets.domain.rounding import ZERO
 from . import states
 from .domain.money import balances
 from .gateway import venue_of
-from .guardian import uncovered
 from .models import Account, CashEntry, Order, Position, Trade, TradingStateKind
+from .protection import uncovered
 
 
 @dataclass(frozen=True, slots=True)

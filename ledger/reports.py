@@ -46,10 +46,13 @@ def cancel(*, account: Account, orders: Sequence[Order], now: datetime) -> None:
     collect(account=account, now=now)
 
 
-def resolve(*, account: Account, now: datetime) -> None:
-    """Settle every order whose fate a dead process left open, before anything new is decided."""
+def resolve(*, account: Account, now: datetime, alone: bool = False) -> None:
+    """Settle every order whose fate a dead process left open, before anything new is decided.
+
+    `alone`: no other process can be sending, so nothing is still on its way.
+    """
     collect(account=account, now=now)
-    answers = ordering.fates(account=account)
+    answers = ordering.fates(account=account, alone=alone)
     if answers:
         collect(account=account, now=now, answers=answers)
 

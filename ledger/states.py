@@ -5,9 +5,10 @@ The strictest of system, account and book holds. Cancels and exits pass in every
 
 from datetime import UTC, datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from markets import broadcast
+from markets.prepared import Prepared
 
 from .models import Account, Book, TradingState, TradingStateKind, User
 
@@ -21,12 +22,24 @@ def scope_name(scope: Account | Book | None) -> str:
     return f"{'account' if isinstance(scope, Account) else 'book'}:{scope.pk}"
 
 
-@transaction.atomic
 def change(
     *, scope: Account | Book | None, state: str, reason: str, by: User | None, now: datetime | None = None
 ) -> None:
-    """Set the state of a scope (None: the system). `now` is wall time. The same state again changes nothing."""
-    name, at = scope_name(scope), now or datetime.now(UTC)
+    """Set the state of a scope (None: the system). `now` is wall time. The same state again changes nothing.
+
+    Of two people who press at once the second finds the first one's row only after waiting for it: then the
+    database refuses a second current row, and the change is made anew on what is there.
+    """
+    at = now or datetime.now(UTC)
+    try:
+        _change(scope, state, reason, by, at)
+    except IntegrityError:
+        _change(scope, state, reason, by, at)
+
+
+@transaction.atomic
+def _change(scope: Account | Book | None, state: str, reason: str, by: User | None, at: datetime) -> None:
+    name = scope_name(scope)
     current = TradingState.objects.current().filter(scope=name).select_for_update().first()
     if current is not None and current.state == state:
         return
@@ -52,10 +65,18 @@ def _books_of(scope: Account | Book | None) -> list[int]:
     return list(books.values_list("pk", flat=True))
 
 
+_STATES = Prepared(
+    lambda account, book: (
+        TradingState.objects.current().filter(scope__in=["system", account, book]).values_list("state", flat=True)
+    ),
+    "account",
+    "book",
+)
+
+
 def strictest(book: Book) -> str:
     """The state that holds for a book: the strictest of system, account and book. One statement."""
-    scopes = ["system", f"account:{book.account_id}", f"book:{book.pk}"]
-    states = TradingState.objects.current().filter(scope__in=scopes).values_list("state", flat=True)
+    states = _STATES(account=f"account:{book.account_id}", book=f"book:{book.pk}")
     return max(states, key=lambda state: STRICTNESS.index(TradingStateKind(state)), default=TradingStateKind.ACTIVE)
 
 

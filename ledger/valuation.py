@@ -3,18 +3,29 @@
 A missing mark is an error, never an old price in disguise: every open position has a quote on its feed.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from markets.domain.rounding import ZERO
 from markets.models import Feed, Quote
+from markets.prepared import Prepared
+from markets.updates import update_rows
 
 from .domain.portfolio import AccountPortfolio, HeldPosition, PendingEntry, Portfolio
 from .models import Account, Book, BookKind, EquityPoint, Order, OrderState, Position, Role
+
+# What a HeldPosition is made of, in its order: the columns of `marked` positions, and the attributes of their models.
+HELD = ["instrument__symbol" if name == "symbol" else name for name in HeldPosition.__dataclass_fields__]
+_held_of = attrgetter(*(name.replace("__", ".") for name in HELD))
+UNKNOWN_FATE, OTHER_BOOK = "an order of unknown fate", "a position of another book"
+_PENDING = ("book", "symbol", "side", "quantity", "filled", "price", "reserved", "leverage")
 
 
 def marked(positions: QuerySet[Position]) -> QuerySet[Position]:
@@ -23,98 +34,116 @@ def marked(positions: QuerySet[Position]) -> QuerySet[Position]:
     return positions.annotate(mark=Subquery(quote.values("mark")[:1])).select_related("instrument")
 
 
+_POSITIONS = Prepared(
+    lambda account: (
+        marked(Position.objects.current().filter(account=account)).order_by("id").values_list("book", *HELD)
+    ),
+    "account",
+)
+_ENTRIES = Prepared(
+    lambda account: (
+        Order.objects.live()
+        .filter(Q(role=Role.ENTRY) | Q(state=OrderState.UNKNOWN), account=account)
+        .annotate(symbol=F("instrument__symbol"))
+        .order_by("id")
+        .values_list("role", "state", *_PENDING, named=True)
+    ),
+    "account",
+)
+_BOOKS = Prepared(
+    lambda account: (
+        Book.objects.filter(account=account).order_by("id").values_list("id", "currency", "cash", "deposited")
+    ),
+    "account",
+)
+
+
 def account_portfolio(*, account: Account) -> AccountPortfolio:
     """The portfolio of every book of an account: three statements, whatever the number of positions."""
-    positions = list(marked(Position.objects.current().filter(account=account)).order_by("id"))
-    live = Order.objects.live().filter(account=account).filter(Q(role=Role.ENTRY) | Q(state=OrderState.UNKNOWN))
-    orders = list(live.select_related("instrument").order_by("id"))
-    books = {
-        book.pk: portfolio(book, [p for p in positions if p.book_id == book.pk], orders, positions)
-        for book in account.books.order_by("id")
-    }
+    positions: dict[int, list[HeldPosition]] = defaultdict(list)
+    for book, *values in _POSITIONS(account=account.pk):
+        positions[book].append(_valued(*values))
+    pending: dict[int, list[PendingEntry]] = defaultdict(list)
+    unknown = []
+    for order in _ENTRIES(account=account.pk):
+        if order.role == Role.ENTRY:
+            pending[order.book].append(_pending(order, order.symbol))
+        if order.state == OrderState.UNKNOWN:
+            unknown.append(order.symbol)
+    books = {}
+    for pk, currency, cash, deposited in _BOOKS(account=account.pk):
+        others = [held.symbol for book, theirs in positions.items() if book != pk for held in theirs]
+        blocked = dict.fromkeys(unknown, UNKNOWN_FATE) | dict.fromkeys(others, OTHER_BOOK)
+        held = tuple(positions.get(pk, ()))
+        books[pk] = Portfolio(pk, currency, cash, deposited, held, tuple(pending.get(pk, ())), blocked)
     return AccountPortfolio(books, account.max_exposure)
 
 
-def portfolio(
-    book: Book, positions: Iterable[Position], orders: Iterable[Order] = (), others: Iterable[Position] = ()
-) -> Portfolio:
-    """The frozen portfolio of one book. `others` are the positions of all books: one instrument, one position."""
-    mine = [order for order in orders if order.book_id == book.pk and order.role == Role.ENTRY]
-    blocked = {o.instrument.symbol: "an order of unknown fate" for o in orders if o.state == OrderState.UNKNOWN}
-    blocked |= {p.instrument.symbol: "a position of another book" for p in others if p.book_id != book.pk}
-    return Portfolio(
-        book=book.pk,
-        currency=book.currency,
-        cash=book.cash,
-        deposited=book.deposited,
-        positions=tuple(held(position) for position in positions),
-        pending=tuple(_pending(order) for order in mine),
-        blocked=blocked,
-    )
+def portfolio(book: Book, positions: Iterable[Position], entries: Iterable[Order] = ()) -> Portfolio:
+    """The frozen portfolio of one book for its pages: positions that came through `marked`, and its live entries."""
+    pending = tuple(_pending(order, order.instrument.symbol) for order in entries)
+    return Portfolio(book.pk, book.currency, book.cash, book.deposited, tuple(map(held, positions)), pending)
 
 
 def held(position: Position) -> HeldPosition:
     """The frozen value of a position that came through `marked`."""
-    mark = position.mark  # type: ignore[attr-defined]
-    if mark is None:
-        raise LookupError(f"There is no price for {position.instrument.symbol} on the feed of its account.")
-    return HeldPosition(
-        id=position.pk,
-        symbol=position.instrument.symbol,
-        long=position.long,
-        quantity=position.quantity,
-        cost=position.cost,
-        mark=mark,
-        margin=position.margin,
-        leverage=position.leverage,
-        opened_at=position.opened_at,
-        stop=position.stop,
-        target=position.target,
-        trail=position.trail,
-        expires_at=position.expires_at,
-        funding=position.funding,
-        fees=position.fees,
-        realised=position.realised,
-    )
+    return _valued(*_held_of(position))
 
 
-def _pending(order: Order) -> PendingEntry:
+def _valued(*values: Any) -> HeldPosition:
+    value = HeldPosition(*values)
+    if value.mark is None:
+        raise LookupError(f"There is no price for {value.symbol} on the feed of its account.")
+    return value
+
+
+def _pending(order: Any, symbol: str) -> PendingEntry:
+    """From an order, or a row of its columns."""
+    remaining = order.quantity - order.filled
     return PendingEntry(
-        symbol=order.instrument.symbol,
+        symbol=symbol,
         long=order.side == "buy",
-        quantity=order.remaining,
+        quantity=remaining,
         price=order.price or order.reserved * order.leverage / order.quantity,
-        reserved=order.reserved * order.remaining / order.quantity,
+        reserved=order.reserved * remaining / order.quantity,
     )
 
 
 @transaction.atomic
 def record(*, feed: Feed, now: datetime) -> int:
-    """An equity point for every bot's book of a feed, and the extremes of open positions. Returns the points."""
-    books = Book.objects.filter(account__feed=feed, kind=BookKind.BOT).order_by("id")
-    positions = list(marked(Position.objects.open().filter(account__feed=feed)))
-    values = {position.pk: held(position) for position in positions}
-    points = [_point(book, [values[p.pk] for p in positions if p.book_id == book.pk], now) for book in books]
-    EquityPoint.objects.bulk_create(points, ignore_conflicts=True)
-    moved = [position for position in positions if _extreme(position, values[position.pk].mark)]
-    if moved:
-        Position.objects.bulk_update(moved, ["peak", "trough"])
+    """An equity point for every bot's book of a feed, and the extremes of open positions. Returns the points.
+
+    It replaces what a cycle wrote at the same instant: the guardian may have acted since.
+
+    Four statements, whatever the number of books and positions.
+    """
+    positions: dict[int, list[HeldPosition]] = defaultdict(list)
+    moved = []
+    rows = marked(Position.objects.open().filter(account__feed=feed)).values_list("book", "peak", "trough", *HELD)
+    for book, peak, trough, *values in rows:
+        value = _valued(*values)
+        positions[book].append(value)
+        if (extremes := _extremes(value, peak, trough)) != (peak, trough):
+            moved.append(Position(pk=value.id, peak=extremes[0], trough=extremes[1]))
+    books = Book.objects.filter(account__feed=feed, kind=BookKind.BOT).order_by("id").values_list("id", "cash")
+    points = [_point(book, cash, positions.get(book, ()), now) for book, cash in books]
+    EquityPoint.objects.bulk_create(
+        points,
+        update_conflicts=True,
+        unique_fields=["book", "at"],
+        update_fields=["equity", "cash", "exposure"],
+    )
+    update_rows(moved, ["peak", "trough"])
     return len(points)
 
 
-def _point(book: Book, positions: list[HeldPosition], now: datetime) -> EquityPoint:
+def _point(book: int, cash: Decimal, positions: Iterable[HeldPosition], now: datetime) -> EquityPoint:
     unrealised = sum((position.unrealised for position in positions), ZERO)
     exposure = sum((position.notional for position in positions), ZERO)
-    return EquityPoint(book=book, at=now, equity=book.cash + unrealised, cash=book.cash, exposure=exposure)
+    return EquityPoint(book_id=book, at=now, equity=cash + unrealised, cash=cash, exposure=exposure)
 
 
-def _extreme(position: Position, mark: Decimal) -> bool:
-    """Widen peak (best mark) and trough (worst mark); whether anything changed."""
-    high, low = (
-        max(mark, position.peak or mark, position.trough or mark),
-        min(mark, position.peak or mark, position.trough or mark),
-    )
-    best, worst = (high, low) if position.long else (low, high)
-    changed = (best, worst) != (position.peak, position.trough)
-    position.peak, position.trough = best, worst
-    return changed
+def _extremes(position: HeldPosition, peak: Decimal | None, trough: Decimal | None) -> tuple[Decimal, Decimal]:
+    """The best and the worst mark there has been, with the one of now."""
+    marks = (position.mark, peak or position.mark, trough or position.mark)
+    return (max(marks), min(marks)) if position.long else (min(marks), max(marks))

@@ -41,8 +41,13 @@ def renew(feed: Feed) -> bool:
     if left > LEASE / 2:
         return True
     until = datetime.now(UTC) + LEASE
-    kept = Feed.objects.filter(pk=feed.pk, lease_holder=feed.lease_holder).update(lease_until=until)
-    feed.lease_until = until
+    kept = (
+        Feed.objects.filter(pk=feed.pk, lease_holder=feed.lease_holder)
+        .exclude(lease_holder="")
+        .update(lease_until=until)
+    )
+    if kept:
+        feed.lease_until = until
     return bool(kept)
 
 

@@ -61,7 +61,11 @@ class ExactDecimalField(models.DecimalField):
             raise ValidationError(f"{value} has more than {DECIMALS} decimals.")
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Decimal | None:
-        return None if value is None else plain(Decimal(str(value)))
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return Decimal(value)  # SQLite gives the text back that it was given, and that was plain.
+        return plain(value if isinstance(value, Decimal) else Decimal(str(value)))
 
     def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:
         return [self.from_db_value]

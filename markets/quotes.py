@@ -5,31 +5,44 @@ Only the driver of a feed writes here. A quote is as old as its `at` says; nothi
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import cache, reduce
+from operator import or_
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from .domain.snapshot import QuoteView
 from .models import Feed, Instrument, Quote
+from .prepared import Given, Prepared
 
-_FIELDS = ("last", "bid", "ask", "mark", "at", "liquidity", "funding_rate", "next_funding_at")
+_FIELDS = tuple(QuoteView.__dataclass_fields__)
 _WRITTEN = (*_FIELDS, "day_open")
 
 
 def views(feed: Feed, instruments: Iterable[Instrument]) -> dict[str, QuoteView]:
     """The quotes of these instruments on the feed, by symbol; an instrument without a price is absent."""
     symbols = {instrument.pk: instrument.symbol for instrument in instruments}
-    found = _newest(Quote.objects.filter(feed=feed, instrument__in=symbols))
-    return {symbols[pk]: view for pk, view in found.items()}
+    if not symbols:
+        return {}
+    rows = _some(len(symbols))(feed=feed.pk, **{f"key{n}": pk for n, pk in enumerate(symbols)})
+    return {symbols[pk]: QuoteView(*values) for pk, *values in rows}
 
 
 def newest(feed: Feed) -> dict[int, QuoteView]:
     """All quotes of the feed, by instrument id."""
-    return _newest(Quote.objects.filter(feed=feed))
+    rows = Quote.objects.filter(feed=feed).values_list("instrument", *_FIELDS)
+    return {pk: QuoteView(*values) for pk, *values in rows}
 
 
-def _newest(quotes: QuerySet[Quote]) -> dict[int, QuoteView]:
-    rows = quotes.values_list("instrument", *_FIELDS)
-    return {pk: QuoteView(**dict(zip(_FIELDS, row, strict=True))) for pk, *row in rows}
+@cache
+def _some(count: int) -> Prepared[tuple[Any, ...]]:
+    """The read of the quotes of `count` instruments."""
+
+    def read(feed: Given, **keys: Given) -> QuerySet[Quote, tuple[Any, ...]]:
+        asked = reduce(or_, (Q(instrument=key) for key in keys.values()))
+        return Quote.objects.filter(asked, feed=feed).values_list("instrument", *_FIELDS)
+
+    return Prepared(read, "feed", *(f"key{n}" for n in range(count)))
 
 
 def write(*, feed: Feed, quotes: Mapping[int, QuoteView], day_opens: Mapping[int, Decimal] | None = None) -> None:

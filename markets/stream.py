@@ -18,7 +18,7 @@ from .domain.candles import TIMEFRAMES, Candles, milliseconds, resample
 from .domain.rounding import ZERO
 from .domain.snapshot import QuoteView
 from .domain.venue_state import Bar
-from .exchanges import paper
+from .exchanges import paper_market
 from .feeds.base import LockStepFeed, Prices
 from .feeds.registry import source
 from .models import Feed, FundingRate
@@ -40,15 +40,18 @@ class StepResult:
 
 
 @transaction.atomic
-def step(feed_id: int, *, wall: datetime | None = None) -> StepResult:
+def step(feed_id: int, *, wall: datetime | None = None, since: datetime | None = None) -> StepResult:
     """Take a prepared lock-step feed to its next instant. `wall` is the wall time, for the pace.
 
+    `since` is the instant that the caller has finished: a driver that slept while another stepped does nothing.
     The number of statements does not depend on accounts, orders or positions. Raises ValueError for a feed
     that is live or not prepared.
     """
     feed = Feed.objects.select_for_update().get(pk=feed_id)
     if feed.market_now is None or not feed.lock_step:
         raise ValueError(f"The feed {feed.name} cannot be stepped: it is live or not prepared.")
+    if since is not None and feed.market_now != since:
+        return StepResult(feed.pk, feed.market_now, stepped=False, finished=feed.finished)
     prices, start = source(feed), feed.market_now
     if feed.finished or prices.ended(start):
         return _ended(feed, start)
@@ -56,7 +59,6 @@ def step(feed_id: int, *, wall: datetime | None = None) -> StepResult:
 
     known = quotes.newest(feed)
     bars = prices.bars(start, {pk: quote.last for pk, quote in known.items()})
-    paper.advance(feed, bars, at)
     if prices.generates:
         _keep(prices, bars, start, at)
     opens = prices.opens(at, {pk: bar.close for pk, bar in bars.items()})
@@ -64,13 +66,12 @@ def step(feed_id: int, *, wall: datetime | None = None) -> StepResult:
     now = _quotes(prices, known, bars, opens, rates, at)
     quotes.write(feed=feed, quotes=now, day_opens=day_opens(prices, at))
 
-    # Whoever trades at this instant, the paper venue too, reads the time from the feed.
+    # Whoever trades at this instant reads the time from the feed.
     feed.market_now, feed.finished, feed.stepped_at = at, prices.ended(at), wall or timezone.now()
     feed.save(update_fields=["market_now", "finished", "stepped_at"])
-    paper.open_all(feed, now, at)
-    if rates:
-        _settle(feed, prices, {**known, **now}, rates, at)
-    transaction.on_commit(lambda: broadcast.announce(f"feed-{feed_id}", kind="instant", feed=feed_id))
+    due = _funding(prices, {**known, **now}, rates, at)
+    paper_market.drive(feed, paper_market.rest(bars, at), paper_market.opens(now, at), paper_market.funding(due, at))
+    broadcast.announce(f"feed-{feed_id}", kind="instant", feed=feed_id)
     return StepResult(feed_id, at, True, feed.finished, len(bars), len(rates))
 
 
@@ -103,15 +104,16 @@ def _quotes(
     return found
 
 
-def _settle(feed: Feed, prices: LockStepFeed, known: Mapping[int, QuoteView], rates: Prices, at: datetime) -> None:
-    """Funding at the mark. An instrument that never had a price has no position either."""
-    due: dict[int, tuple[Decimal, Decimal]] = {pk: (rate, known[pk].mark) for pk, rate in rates.items() if pk in known}
-    if prices.generates:
+def _funding(
+    prices: LockStepFeed, known: Mapping[int, QuoteView], rates: Prices, at: datetime
+) -> dict[int, tuple[Decimal, Decimal]]:
+    """Rate and mark of the instruments whose funding is due; one that never had a price has no position either."""
+    if prices.generates and rates:
         FundingRate.objects.bulk_create(
             [FundingRate(instrument_id=pk, at=at, rate=rate) for pk, rate in rates.items()],
             ignore_conflicts=True,
         )
-    paper.settle_funding(feed, due, at)
+    return {pk: (rate, known[pk].mark) for pk, rate in rates.items() if pk in known}
 
 
 def _keep(prices: LockStepFeed, bars: Mapping[int, Bar], start: datetime, at: datetime) -> None:

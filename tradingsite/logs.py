@@ -95,6 +95,8 @@ def configuration(*, level: str, folder: Path | None, json_lines: bool, secrets:
     loggers["django"] = {"handlers": [], "propagate": True}
     # Refused requests are told by the request middleware already, with who asked.
     loggers["django.request"] = {"level": "ERROR"}
+    # Each try to reach the database again would be a line; whoever needs it tells that it is away.
+    loggers["psycopg.pool"] = {"level": "ERROR"}
     root = {"handlers": ["stderr"], "level": level}
     if folder is not None:
         handlers |= {name: _file(folder, name) for name in FILES}

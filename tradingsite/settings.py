@@ -36,7 +36,7 @@ DEBUG = env.bool("DEBUG", default=False)
 
 PORT = env.int("PORT", default=8000)
 FEED = env.str("FEED", default="simulated")
-SPEED = env.float("SPEED", default=60.0)
+SPEED = env.float("SPEED", default=None)
 LIVE_TRADING = env.bool("LIVE_TRADING", default=False)
 PROVIDERS = environment.providers(GIVEN)
 EXCHANGE_ACCOUNTS = environment.exchange_accounts(GIVEN)
@@ -122,36 +122,57 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
     }
 else:
-    # The sum over all processes has to stay below the server's max_connections.
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-        "min_size": 1,
-        "max_size": env.int("DATABASE_POOL", default=16),
-        "timeout": 10,
+    # A connection that the server has closed is replaced before anybody meets it.
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    DATABASES["default"]["OPTIONS"] = {
+        "connect_timeout": 5,
+        # A frozen process must not keep its locks: others wait for them.
+        "options": "-c idle_in_transaction_session_timeout=60000",
+        **DATABASES["default"].get("OPTIONS", {}),
+        # Each process has a pool of its own. All of them together stay below the server's max_connections: six
+        # processes with 8 each need at most 48 of PostgreSQL's 100. Threads beyond the pool wait for their turn.
+        "pool": {
+            "min_size": 1,
+            "max_size": env.int("DATABASE_POOL", default=8),
+            "timeout": 20,  # less than a cycle has
+            "reconnect_timeout": 10,  # then anew, instead of ever longer pauses
+        },
     }
 
 # --- Broker, sockets, cache ------------------------------------------------------------------------------
 
 REDIS_URL = env.str("REDIS_URL", default="")
 if REDIS_URL:
+    # Nobody waits long for a Redis that is away: the database is the truth, and what Redis would carry is repeated.
+    REDIS_PATIENCE = {"socket_connect_timeout": 2, "socket_timeout": 3, "socket_keepalive": True}
     # The pub/sub layer keeps no groups in Redis, so flushing Redis does not silence open pages.
     CHANNEL_LAYERS = {
         "default": {
             "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-            "CONFIG": {"hosts": [REDIS_URL]},
+            "CONFIG": {"hosts": [{"address": REDIS_URL, **REDIS_PATIENCE}]},
         }
     }
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CACHES = {
+        "default": {
+            "BACKEND": "tradingsite.caches.ForgivingRedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+        }
+    }
 else:
+    REDIS_PATIENCE = {}
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
 # --- Tasks -----------------------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL or "memory://localhost"
+# A message that its worker did not begin is given to another one after this many seconds: longer than any cycle.
 CELERY_BROKER_TRANSPORT_OPTIONS = (
-    {"socket_connect_timeout": 2, "socket_timeout": 5} if REDIS_URL else {"polling_interval": 0.05}
+    {**REDIS_PATIENCE, "visibility_timeout": 3600, "max_retries": 0} if REDIS_URL else {"polling_interval": 0.05}
 )
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker as long as it takes
 CELERY_TIMEZONE = "UTC"
 CELERY_TASK_DEFAULT_EXCHANGE = "tasks"
 # Each with its own routing key: queues that share the default one would all get every task.
@@ -164,11 +185,13 @@ CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = None  # no results, so no task that cleans them up
-CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2}
+# Once more, for a connection that Redis has closed; what is not sent then is sent again later.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0.1}
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = env.int("WORKER_THREADS", default=100 if REDIS_URL else 24)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False  # into the log, whose lines end on standard error themselves
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = bool(REDIS_URL)
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
@@ -177,6 +200,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "bots.tasks.dispatch",
         "schedule": 1.0,
         "options": {"queue": "market", "expire_seconds": 2},
+    },
+    "sign-of-life": {
+        "task": "bots.tasks.sign_of_life",
+        "schedule": 10.0,
+        "options": {"queue": "cycles", "expire_seconds": 10},
     },
 }
 
@@ -233,7 +261,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+STATIC_ROOT = BASE_DIR / env.str("STATIC_ROOT", default="staticfiles")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

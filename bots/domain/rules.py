@@ -90,6 +90,12 @@ RULES: tuple[Rule, ...] = (
         lambda policy: str(policy.max_positions),
     ),
     Rule(
+        "market_impact",
+        size.market_impact,
+        "Spread and market impact of a whole position are at most {limit} of the price.",
+        lambda policy: percent(policy.max_slippage),
+    ),
+    Rule(
         "risk_per_trade",
         size.risk_per_trade,
         "A whole position loses at most {limit} of equity at its stop, slippage and fees included.",
@@ -119,7 +125,7 @@ RULES: tuple[Rule, ...] = (
         lambda policy: percent(policy.max_margin_use),
     ),
     Rule("available_cash", size.available_cash, "Margin and fee of an entry are covered by available cash."),
-    Rule("venue_limits", size.venue_limits, "An order is no larger than the venue takes."),
+    Rule("venue_limits", size.venue_limits, "A position is no larger than the venue takes in one order."),
     Rule(
         "liquidation_before_stop",
         entry.liquidation_before_stop,

@@ -5,6 +5,7 @@ A limit that is exceeded already leaves no room, so an existing excess never gro
 
 from decimal import Decimal
 
+from markets.domain.book_depth import UNKNOWN_LIQUIDITY, impact
 from markets.domain.rounding import CASH_UNIT, ZERO
 
 from .risk import Candidate, Context, Verdict, held_loss, unit_loss
@@ -20,6 +21,24 @@ def risk_per_trade(candidate: Candidate, context: Context) -> Verdict:
     each = unit_loss(candidate.price, candidate.stop, candidate.long, policy.max_slippage, fee)
     used = held_loss(held, candidate.stop, policy.max_slippage, fee) if held else ZERO
     return _within(candidate, context, "risk_per_trade", "Loss at the stop", policy.risk_per_trade, used, each)
+
+
+def market_impact(candidate: Candidate, context: Context) -> Verdict:
+    """What the whole position pays for spread and impact stays within the slippage it is valued with.
+
+    The square-root law of `markets.domain.book_depth`, solved for the largest value.
+    """
+    rules, allowed, held = candidate.rules, context.policy.max_slippage, context.held(candidate)
+    liquidity = candidate.view.quote.liquidity
+    liquidity = liquidity if liquidity > ZERO else UNKNOWN_LIQUIDITY
+    used, need = held.notional if held else ZERO, candidate.quantity * candidate.prices.value
+    cost = rules.half_spread + impact(used + need, liquidity, rules.impact)
+    if cost <= allowed:
+        text = f"Spread and impact of {percent(cost)}, at most {percent(allowed)}."
+        return Verdict("allow", "market_impact", allowed, cost, text)
+    room = liquidity * (max(allowed - rules.half_spread, ZERO) / rules.impact) ** 2 - used if rules.impact else ZERO
+    text = f"Spread and impact would be {percent(cost)} of the price; at most {percent(allowed)}."
+    return _cut(candidate, "market_impact", allowed, cost, fit(room, candidate.prices.value, rules), text)
 
 
 def position_notional(candidate: Candidate, context: Context) -> Verdict:
@@ -62,11 +81,14 @@ def available_cash(candidate: Candidate, context: Context) -> Verdict:
 
 
 def venue_limits(candidate: Candidate, context: Context) -> Verdict:
-    most = candidate.rules.max_quantity
-    if most is None or candidate.quantity <= most:
-        return Verdict("allow", "venue_limits", most, candidate.quantity, "Within the venue's largest order.")
+    """A stop and an exit are one order each, so the whole position must fit into one."""
+    most, held = candidate.rules.max_quantity, context.held(candidate)
+    used = abs(held.quantity) if held else ZERO
+    whole = used + candidate.quantity
+    if most is None or whole <= most:
+        return Verdict("allow", "venue_limits", most, whole, "Within the venue's largest order.")
     text = f"The venue takes at most {exact(most)} {candidate.rules.base} in one order."
-    return _cut(candidate, "venue_limits", most, candidate.quantity, candidate.rules.quantity(most), text)
+    return _cut(candidate, "venue_limits", most, whole, candidate.rules.quantity(max(most - used, ZERO)), text)
 
 
 def minimum_quantity(candidate: Candidate, context: Context) -> Verdict:

@@ -35,8 +35,8 @@ class CycleQuerySet(models.QuerySet["Cycle"]):
 class Cycle(models.Model):
     """`slot` is market time; the other times are wall time. `steps` lists the eleven steps with milliseconds.
 
-    `committed` tells that its plan is in the ledger (or that there is none). In lock-step the bots of one account
-    commit in order: `waits_for` is the cycle before this one in the same slot.
+    Its decision is there once its plan is in the ledger. In lock-step the bots of one account commit in order:
+    `waits_for` is the cycle before this one in the same slot.
     """
 
     bot = models.ForeignKey(Bot, on_delete=models.CASCADE, related_name="cycles", db_index=False)
@@ -44,7 +44,6 @@ class Cycle(models.Model):
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.SCHEDULE)
     status = models.CharField(max_length=12, choices=CycleStatus, default=CycleStatus.QUEUED)
     fence = models.PositiveBigIntegerField(default=0)
-    committed = models.BooleanField(default=False)
     waits_for = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     steps = models.JSONField(default=list)
     error = models.CharField(max_length=300, blank=True)

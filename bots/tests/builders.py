@@ -32,23 +32,24 @@ def d(value) -> Decimal | None:
 
 
 def rules(symbol=BTC, **fields) -> InstrumentRules:
-    """A linear perpetual: tick 0.1, step 0.001, taker 0.05 %, three tiers from 50x down to 5x."""
+    """A linear perpetual: tick 0.1, step 0.001, taker 0.05 %, no impact, three tiers from 50x down to 5x."""
     base = symbol.split("/")[0]
     defaults = {
         "symbol": symbol, "base": base, "quote": "USDT", "settle": "USDT", "kind": "perpetual",
         "tick": d("0.1"), "step": d("0.001"), "min_quantity": d("0.001"), "min_notional": d(5),
         "maker_fee": d("0.0002"), "taker_fee": d("0.0005"), "tiers": TIERS,
+        "half_spread": d(0), "impact": d(0),
     }  # fmt: skip
     return InstrumentRules(**defaults | fields)
 
 
-def quote(price=100, *, spread="0.0002", mark=None, age=0, now=NOW, tick="0.1") -> QuoteView:
+def quote(price=100, *, spread="0.0002", mark=None, age=0, now=NOW, tick="0.1", liquidity=0) -> QuoteView:
     """A quote around `price`; `spread` is bid to ask over the price, `age` in seconds."""
     half = d(price) * d(spread) / 2
     bid, ask = floor_to(d(price) - half, d(tick)), ceil_to(d(price) + half, d(tick))
     return QuoteView(
         last=d(price), bid=bid, ask=ask, mark=d(price if mark is None else mark),
-        at=now - timedelta(seconds=age),
+        at=now - timedelta(seconds=age), liquidity=d(liquidity),
     )  # fmt: skip
 
 

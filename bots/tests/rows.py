@@ -38,7 +38,6 @@ def cycle(bot_=None, **fields) -> Cycle:
     defaults = {
         "slot": NOW + timedelta(minutes=3 * next(_numbers)),
         "status": CycleStatus.DONE,
-        "committed": True,
         "steps": [{"name": "decide", "ms": 12.5}],
         "queued_at": NOW,
         "started_at": NOW,

@@ -149,9 +149,17 @@ async def test_nobody_hears_of_the_books_of_others(bot):
         assert await communicator.receive_nothing(timeout=0.4)
 
 
+def in_groups() -> set[str]:
+    return {channel for channels in get_channel_layer().groups.values() for channel in channels}
+
+
 async def test_a_closed_page_leaves_its_groups(bot):
+    before = in_groups()
     async with opened(bot.owner, "page=arena"):
-        assert get_channel_layer().groups
-    async with asyncio.timeout(20):
-        while any(get_channel_layer().groups.values()):
-            await asyncio.sleep(0.01)
+        mine = in_groups() - before
+        assert mine
+    for _ in range(2000):
+        if not mine & in_groups():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"still in {get_channel_layer().groups}")

@@ -14,13 +14,19 @@ from ledger.models import Order, Trade
 
 pytestmark = pytest.mark.django_db(transaction=True)
 VENUE = re.compile(r'"markets_paper')
+TIMES = re.compile(r"(\d+) times: ")
+WRITE = re.compile(r"(\d+ times: )?(INSERT|UPDATE|DELETE) ")
 BOUNDARY = re.compile(r"^(BEGIN|COMMIT|SAVEPOINT|RELEASE|ROLLBACK)")
 
 
 def statements(queries: CaptureQueriesContext) -> list[str]:
-    """What our side asked of the database; the paper venue's own tables are the exchange's business."""
+    """What our side asked of the database; the paper venue's own tables are the exchange's business.
+
+    A statement that was prepared once and run for several rows counts for each of them.
+    """
     texts = [query["sql"] for query in queries.captured_queries]
-    return [sql for sql in texts if not BOUNDARY.match(sql) and not VENUE.search(sql)]
+    ours = [sql for sql in texts if not BOUNDARY.match(sql) and not VENUE.search(sql)]
+    return [sql for sql in ours for _ in range(int(TIMES.match(sql)[1]) if TIMES.match(sql) else 1)]
 
 
 def writes(queries: CaptureQueriesContext) -> int:
@@ -32,7 +38,7 @@ def writes(queries: CaptureQueriesContext) -> int:
             inside, wrote = True, False
         elif sql.startswith(("COMMIT", "ROLLBACK")):
             count, inside = count + wrote, False
-        elif sql.startswith(("INSERT", "UPDATE", "DELETE")) and not VENUE.search(sql):
+        elif WRITE.match(sql) and not VENUE.search(sql):
             wrote = True
             count += not inside
     return count
@@ -116,6 +122,8 @@ def test_nothing_is_sent_or_asked_inside_a_transaction(monkeypatch):
 
 def watched_decider(get, watched):
     class Watched:
+        remote = False
+
         def __init__(self, inner):
             self.decide = watched(inner.decide)
 

@@ -231,3 +231,11 @@ def test_whatever_is_given_nothing_raises_and_nothing_unknown_comes_out(raw):
         assert item.refusal.code
         assert len(item.refusal.text) < 600
         (item.refusal.text + item.symbol + item.reason + answer.summary).encode()
+
+
+@pytest.mark.requirement("BOT-04")
+@pytest.mark.parametrize("value", ["1e999999999", "-1e999999999", "1e-999999999", "9e999999", 10**400])
+@pytest.mark.parametrize("field", ["minutes", "stop", "conviction", "leverage", "trail"])
+def test_numbers_beyond_every_scale_are_refused_and_never_raise(field, value):
+    answer = parse({"items": [{**GOOD, field: value}]}, known={GOOD["symbol"]})
+    assert len(answer.items) + len(answer.refused) == 1

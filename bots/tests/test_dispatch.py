@@ -7,7 +7,7 @@ import pytest
 from bots import control, cycle, dispatch
 from bots.models import Bot, BotStatus, Cycle, CycleStatus
 from bots.tests import lockstep
-from ledger import reconciliation, reports
+from ledger import reconciliation, reports, states
 from ledger.models import Account, CashEntry, EquityPoint, Order, Position, Trade
 from markets.models import Feed
 
@@ -173,3 +173,92 @@ def test_run_now_queues_one_cycle_for_the_next_instant(alice):
     queued.refresh_from_db()
     assert (queued.status, queued.trigger) == (CycleStatus.DONE, "person")
     assert queued.slot < datetime.now(UTC)
+
+
+@pytest.mark.requirement("RSK-05")
+def test_a_halt_while_the_decider_thinks_stops_its_entries(monkeypatch, alice):
+    from bots import deciders
+
+    class Slow:
+        remote = False
+
+        def __init__(self, inner):
+            self.inner = inner
+
+        def decide(self, briefing):
+            answer = self.inner.decide(briefing)
+            states.change(scope=None, state="halted", reason="panic", by=alice)
+            return answer
+
+    real = deciders.get
+    monkeypatch.setattr(deciders, "get", lambda name: Slow(real(name)))
+    feed = lockstep.market()
+    lockstep.drive(feed, 1)
+
+    assert not Trade.objects.exists()
+    assert not Order.objects.exists()
+
+
+@pytest.mark.requirement("BKT-02")
+def test_what_the_last_candle_of_a_market_does_is_booked():
+    feed = lockstep.market()
+    end = feed.market_now + timedelta(minutes=6)
+    Feed.objects.filter(pk=feed.pk).update(ends_at=end, finished=False)
+    lockstep.drive(feed, 5)
+    Feed.objects.filter(pk=feed.pk).update(finished=True)
+    Position.objects.open().update(expires_at=feed.market_now)
+
+    dispatch.tick(enqueue=lockstep.inline, seconds=0.2)
+
+    assert not Position.objects.open().exists()
+    assert EquityPoint.objects.order_by("at").last().at == Feed.objects.get(pk=feed.pk).market_now
+    assert differences(Feed.objects.get(pk=feed.pk)) == []
+
+
+def test_an_equity_point_tells_what_the_guardian_did_after_the_cycle(monkeypatch):
+    feed = lockstep.market()
+    lockstep.drive(feed, 3)
+    real, calls = dispatch.settle, []
+
+    def settle(one):
+        calls.append(one)
+        if len(calls) == 2:
+            Position.objects.open().update(expires_at=one.market_now)
+        real(one)
+
+    monkeypatch.setattr(dispatch, "settle", settle)
+    at = feed.market_now
+    lockstep.drive(feed, 1)
+
+    assert len(calls) == 2
+    for point in EquityPoint.objects.filter(at=at).select_related("book"):
+        amounts = CashEntry.objects.filter(book=point.book, at__lte=at).values_list("amount", flat=True)
+        assert (point.cash, point.exposure) == (sum(amounts), 0)
+
+
+def test_a_driver_that_slept_does_not_step_the_market_again(monkeypatch):
+    feed = lockstep.market()
+    sleeper, start, real = Feed.objects.get(pk=feed.pk), feed.market_now, dispatch.stream.step
+
+    def late(pk, **given):
+        monkeypatch.setattr(dispatch.stream, "step", real)
+        dispatch.instant(feed=feed, enqueue=lockstep.inline)
+        return real(pk, **given)
+
+    monkeypatch.setattr(dispatch.stream, "step", late)
+    dispatch.instant(feed=sleeper, enqueue=lockstep.inline)
+
+    assert Feed.objects.get(pk=feed.pk).market_now - start == timedelta(minutes=1)
+
+
+def test_nothing_is_announced_before_it_is_committed(monkeypatch):
+    from django.db import connection
+
+    from markets import broadcast
+
+    inside = []
+    monkeypatch.setattr(broadcast, "_announce", lambda group, ids: inside.append(connection.in_atomic_block))
+    lockstep.drive(lockstep.market(), 2)
+
+    assert inside
+    assert not any(inside)

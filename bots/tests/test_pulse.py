@@ -2,21 +2,15 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from django.core.cache import cache
 
 from bots.models import CycleStatus
 from bots.pulse import lateness, pulse
 from bots.tests import rows
-from ledger.guardian_watch import HEARTBEAT
+from ledger import heartbeats
 from ledger.tests import builders
 from markets.models import FeedKind
 
 NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def no_heartbeat():
-    cache.delete(HEARTBEAT)
 
 
 def feed(**fields):
@@ -74,7 +68,7 @@ def test_the_footer_of_a_running_feed(alice, bob):
 
 @pytest.mark.django_db
 def test_a_live_feed_has_the_wall_clock_and_the_guardians_own_beat(alice):
-    cache.set(HEARTBEAT, (NOW - timedelta(seconds=3)).timestamp())
+    heartbeats.beat(name=heartbeats.GUARDIAN, now=NOW - timedelta(seconds=3))
     live = builders.feed("live", kind=FeedKind.LIVE, running=True)
     builders.quote(feed=live, at=NOW - timedelta(seconds=7))
     beat = pulse(user=alice, feed=live, now=NOW)
@@ -85,3 +79,15 @@ def test_a_live_feed_has_the_wall_clock_and_the_guardians_own_beat(alice):
 def test_without_a_feed_nothing_runs(alice):
     beat = pulse(user=alice, feed=None, now=NOW)
     assert (beat.engine, beat.guardian, beat.late) == ("stopped", "stopped", "")
+
+
+@pytest.mark.django_db
+def test_who_is_silent_is_said_where_the_market_stands_still(alice):
+    market = builders.feed(running=True, stepped_at=NOW - timedelta(seconds=100))
+    heartbeats.beat(name=heartbeats.CYCLES, now=NOW)
+    assert pulse(user=alice, feed=market, now=NOW).late.endswith("the market's worker is away.")
+
+    heartbeats.beat(name=heartbeats.DISPATCHER, now=NOW)
+    assert pulse(user=alice, feed=market, now=NOW).late == (
+        "The market has not moved for 100 s; it should move every 1 s."
+    )

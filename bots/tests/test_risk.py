@@ -302,6 +302,33 @@ def test_venue_limits():
     assert shrinks("venue_limits", candidate(view=limited, quantity="10.001")) == 10
 
 
+def test_a_position_must_fit_into_one_order_since_its_stop_is_one():
+    limited = view(rules_=rules(max_quantity=d(10)))
+    grown = context(held(quantity=8))
+
+    assert allows("venue_limits", candidate(view=limited, kind=Kind.ADD, quantity=2), grown)
+    assert shrinks("venue_limits", candidate(view=limited, kind=Kind.ADD, quantity=3), grown) == 2
+
+
+@pytest.mark.requirement("RSK-01")
+def test_market_impact():
+    # Impact 0.01 * sqrt(value / 10,000) reaches the allowed 0.2 % at a value of 400, the half spread left out.
+    thin = view(rules_=rules(half_spread=d(0), impact=d("0.01")), liquidity=10_000)
+    careful = context(policy_=replace(FREE, max_slippage=d("0.002")))
+
+    assert allows("market_impact", candidate(view=thin, quantity=4), careful)
+    assert shrinks("market_impact", candidate(view=thin, quantity=5), careful) == d("3.999")
+
+
+def test_market_impact_counts_what_is_held_and_refuses_where_the_spread_alone_is_too_much():
+    thin = view(rules_=rules(half_spread=d(0), impact=d("0.01")), liquidity=10_000)
+    wide = view(rules_=rules(half_spread=d("0.003"), impact=d("0.01")), liquidity=10_000)
+    careful = context(held(quantity=3), policy_=replace(FREE, max_slippage=d("0.002")))
+
+    assert shrinks("market_impact", candidate(view=thin, kind=Kind.ADD, quantity=2), careful) == d("0.999")
+    denies("market_impact", candidate(view=wide), careful)
+
+
 @pytest.mark.requirement("RSK-01")
 def test_liquidation_before_stop():
     # At 10x the margin of 10 is used up at 90 / 0.995 = 90.4523. A stop at 92.4 needs 90.5 (a quarter of 7.6 more).

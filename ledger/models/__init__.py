@@ -3,6 +3,7 @@
 from .accounts import Account, AccountKind, Book, BookKind
 from .cash import CashEntry, CashKind
 from .equity import EquityPoint
+from .heartbeats import Heartbeat
 from .intents import Intent, IntentKind, Source
 from .orders import Order, OrderState, Role
 from .positions import Position, PositionState
@@ -20,6 +21,7 @@ __all__ = [
     "CashEntry",
     "CashKind",
     "EquityPoint",
+    "Heartbeat",
     "Intent",
     "IntentKind",
     "Order",

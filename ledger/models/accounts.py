@@ -26,6 +26,13 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def on(self, feed: Feed) -> "AccountQuerySet":
         return self.filter(feed=feed)
 
+    def in_doubt(self) -> "AccountQuerySet":
+        """With orders that were claimed or sent without a known answer, or entries that were never sent."""
+        undecided = models.Q(orders__state__in=("sending", "unknown")) | models.Q(
+            orders__state="planned", orders__role="entry"
+        )
+        return self.filter(undecided).distinct()
+
 
 class Account(models.Model):
     """Money at one venue, on one feed for life. `report_cursor` is the last venue report that is booked."""

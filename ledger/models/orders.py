@@ -31,14 +31,13 @@ class OrderState(models.TextChoices):
     REFUSED = "refused", "Refused"
     UNKNOWN = "unknown", "Unknown"
 
+    @classmethod
+    def live(cls) -> tuple["OrderState", ...]:
+        """The states of orders that may still fill or whose fate is open."""
+        return cls.PLANNED, cls.SENDING, cls.OPEN, cls.PARTLY_FILLED, cls.UNKNOWN
 
-LIVE_STATES = (
-    OrderState.PLANNED,
-    OrderState.SENDING,
-    OrderState.OPEN,
-    OrderState.PARTLY_FILLED,
-    OrderState.UNKNOWN,
-)
+
+LIVE_STATES = OrderState.live()
 
 
 class OrderQuerySet(models.QuerySet["Order"]):

@@ -20,6 +20,11 @@ class TradingStateQuerySet(models.QuerySet["TradingState"]):
     def current(self) -> "TradingStateQuerySet":
         return self.filter(ended_at__isnull=True)
 
+    def limiting(self, *, account: object, book: object) -> "TradingStateQuerySet":
+        """The current states that keep a book of an account from entering; both may be outer references."""
+        scopes = models.Q(scope="system") | models.Q(account=account) | models.Q(book=book)
+        return self.current().exclude(state=TradingStateKind.ACTIVE).filter(scopes)
+
 
 class TradingState(models.Model):
     """The state of one scope since `at` (wall time): the system where account and book are empty."""

@@ -4,14 +4,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from ledger import accounts, guardian, ordering, reports, valuation
+from ledger import accounts, guardian, ordering, protection, reports, valuation
 from ledger.domain.intents import IntentDraft, Kind
 from ledger.models import Account, Book, Order, Position, Source
 from ledger.ordering import Cause
 from ledger.tests import builders
 from markets import quotes
 from markets.domain.snapshot import QuoteView
-from markets.exchanges import paper
+from markets.exchanges import paper_market
 from markets.models import Feed, Instrument
 
 
@@ -47,13 +47,15 @@ class Desk:
         self.now += timedelta(minutes=1)
         Feed.objects.filter(pk=self.account.feed_id).update(market_now=self.now)
         self.account.feed.market_now = self.now
-        paper.open_all(self.account.feed, {self.instrument.pk: self.quote(price)}, self.now)
+        paper_market.drive(self.account.feed, paper_market.opens({self.instrument.pk: self.quote(price)}, self.now))
         self.collect()
         if sweep:
             guardian.sweep(feed=self.account.feed, now=self.now)
 
     def fund(self, rate: str, mark: str) -> None:
-        paper.settle_funding(self.account.feed, {self.instrument.pk: (Decimal(rate), Decimal(mark))}, self.now)
+        paper_market.drive(
+            self.account.feed, paper_market.funding({self.instrument.pk: (Decimal(rate), Decimal(mark))}, self.now)
+        )
         self.collect()
 
     def collect(self) -> None:
@@ -88,7 +90,7 @@ class Desk:
         orders = self.commit(draft)
         answers = ordering.send(account=self.account, orders=orders)
         reports.collect(account=self.account, now=self.now, answers=answers)
-        guardian.cover(account=self.account, now=self.now)
+        protection.cover(account=self.account, now=self.now)
         self.collect()
         orders[0].refresh_from_db()
         return orders[0]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ledger import guardian_watch
+from ledger import guardian_watch, heartbeats
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_round_beats_the_heart():
     now = datetime(2025, 5, 1, tzinfo=UTC)
     guardian_watch.one_round(now)
-    assert guardian_watch.heartbeat() == now
+    assert heartbeats.last(heartbeats.GUARDIAN) == now
 
 
 @pytest.mark.requirement("RSK-06")

@@ -183,7 +183,7 @@ def test_an_order_in_doubt_blocks_the_instrument_until_it_is_found():
     portfolio = valuation.account_portfolio(account=desk.account).books[desk.book.pk]
     assert desk.instrument.symbol in portfolio.blocked
 
-    reports.resolve(account=desk.account, now=desk.now)
+    reports.resolve(account=desk.account, now=desk.now, alone=True)
     order.refresh_from_db()
     assert (order.state, order.reason) == (
         OrderState.REFUSED,
@@ -198,7 +198,7 @@ def test_a_process_that_dies_after_sending_finds_its_fill_and_covers_it():
     orders = desk.commit(desk.draft())
     ordering.send(account=desk.account, orders=orders)  # and no answer is ever recorded
 
-    reports.resolve(account=desk.account, now=desk.now)
+    reports.resolve(account=desk.account, now=desk.now, alone=True)
     guardian.sweep(feed=desk.account.feed, now=desk.now)
 
     orders[0].refresh_from_db()
@@ -211,7 +211,7 @@ def test_a_process_that_dies_before_sending_drops_the_entry():
     desk = Desk.open()
     order = desk.commit(desk.draft())[0]
 
-    reports.resolve(account=desk.account, now=desk.now)
+    reports.resolve(account=desk.account, now=desk.now, alone=True)
 
     order.refresh_from_db()
     assert order.state == OrderState.REFUSED

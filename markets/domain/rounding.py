@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROU
 
 CASH_UNIT = Decimal("0.00000001")
 ZERO = Decimal(0)
+_ONE = Decimal(1)
 # Python computes with 28 digits; stripping zeros must not cut a longer number to that.
 _EVERY_DIGIT = Context(prec=1000)
 
@@ -46,4 +47,7 @@ def plain(value: Decimal) -> Decimal:
 
     Exact for any number of digits; a negative zero is zero.
     """
-    return Decimal(f"{value.normalize(_EVERY_DIGIT):f}") if value else ZERO
+    if not value:
+        return ZERO
+    short = value.normalize(_EVERY_DIGIT)
+    return short.quantize(_ONE, context=_EVERY_DIGIT) if short == short.to_integral_value() else short

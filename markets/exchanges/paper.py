@@ -1,32 +1,28 @@
 """The paper venue: an exchange of our own, in our own tables, that trades by the engine of the backtests.
 
-It answers orders from bots and is moved through market time by whoever drives the feed. It writes the Paper
-tables and nothing else: the ledger learns of everything through the reports, as from a live venue.
+It answers orders from bots; `paper_market` moves it through market time. Both write the Paper tables and nothing
+else: the ledger learns of everything through the reports, as from a live venue.
 """
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeVar
 from uuid import UUID
 
 from django.db import OperationalError, transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from markets.domain import venue
-from markets.domain.instruments import InstrumentRules
 from markets.domain.orders import Answer, Confirmed, OrderReport, OrderRequest, Refused, Unknown, VenuePosition
 from markets.domain.snapshot import QuoteView
-from markets.domain.venue_state import Answered, Bar, Outcome, VenueState
+from markets.domain.venue_state import Answered
 from markets.models import Feed, PaperAccount, PaperOrder, PaperPosition, PaperReport, Quote
 
 from . import paper_rows
 from .base import Numbered
 from .paper_rows import Change, Loaded
 from .report_json import decode
-
-_Event = TypeVar("_Event")
 
 
 def open_account(*, key: UUID, feed: Feed, currency: str, deposit: Decimal) -> PaperAccount:
@@ -120,70 +116,6 @@ def _market_time(feed: Feed) -> datetime:
 
 def _view(quote: Quote) -> QuoteView:
     return QuoteView(quote.last, quote.bid, quote.ask, quote.mark, quote.at, quote.liquidity)
-
-
-def advance(feed: Feed, bars: Mapping[int, Bar], at: datetime) -> None:
-    """Take every account of the feed through the rest of the candles, by instrument id, that close at `at`.
-
-    Like `open_all` and `settle_funding` it is called inside the transaction of the feed's step and locks the
-    accounts that have a position or a live order in these instruments. The number of statements does not
-    depend on how many these are.
-    """
-    _drive(feed, bars, lambda state, bar, rules: venue.through(state, bar, rules, at))
-
-
-def open_all(feed: Feed, quotes: Mapping[int, QuoteView], at: datetime) -> None:
-    """Let the opens at `at`, by instrument id, do what they do: gap fills, triggers, liquidations."""
-    _drive(feed, quotes, lambda state, quote, rules: venue.open_at(state, quote, rules, at))
-
-
-def settle_funding(feed: Feed, rates: Mapping[int, tuple[Decimal, Decimal]], at: datetime) -> None:
-    """Settle funding of every position, by instrument id: (rate, mark). What is settled already is passed over."""
-
-    def fund(state: VenueState, rate: tuple[Decimal, Decimal], rules: InstrumentRules) -> Outcome:
-        return venue.fund(state, *rate, rules, at)
-
-    _drive(feed, rates, fund, lambda loaded: _funded(loaded, rates, at))
-
-
-def _funded(loaded: Loaded, instruments: Iterable[int], at: datetime) -> set[tuple[int, int]]:
-    """Pairs of account and instrument id that have paid or received this funding."""
-    names = {venue.funding_id(loaded.instruments[pk].symbol, at): pk for pk in instruments}
-    accounts = [customer.account for customer in loaded.customers]
-    known = PaperReport.objects.filter(account__in=accounts, kind="income", ref__in=names)
-    return {(account, names[ref]) for account, ref in known.values_list("account", "ref")}
-
-
-def _drive(
-    feed: Feed,
-    events: Mapping[int, _Event],
-    step: Callable[[VenueState, _Event, InstrumentRules], Outcome],
-    settled: Callable[[Loaded], Container[tuple[int, int]]] = lambda _: (),
-) -> None:
-    with transaction.atomic(savepoint=False):
-        accounts = list(_concerned(feed, events).select_for_update())
-        if not accounts:
-            return
-        loaded = paper_rows.load(accounts, events)
-        done = settled(loaded)
-        changes = []
-        for customer in loaded.customers:
-            outcome = Outcome(customer.state)
-            for pk in sorted(events):
-                rules = loaded.instruments[pk].rules
-                if outcome.state.active(rules.symbol) and (customer.account.pk, pk) not in done:
-                    moved = step(outcome.state, events[pk], rules)
-                    outcome = outcome.then(moved.state, *moved.reports)
-            changes.append(Change(customer, outcome.state, outcome.reports))
-        paper_rows.save(loaded, changes)
-
-
-def _concerned(feed: Feed, instruments: Iterable[int]) -> QuerySet[PaperAccount]:
-    """Accounts with a live order or a position in any of these instruments, always in the same order."""
-    wanted = list(instruments)
-    live = PaperOrder.objects.filter(account=OuterRef("pk"), live=True, instrument__in=wanted)
-    held = PaperPosition.objects.filter(account=OuterRef("pk"), instrument__in=wanted)
-    return PaperAccount.objects.filter(Exists(live) | Exists(held), feed=feed).order_by("pk")
 
 
 def news(feed: Feed) -> dict[UUID, int]:

@@ -3,27 +3,37 @@
 The caller holds the transaction and has locked the accounts. Nothing is decided here.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import QuerySet
 
 from markets.domain.orders import OrderReport, OrderRequest, OrderType, Report, Side, VenuePosition, VenueStatus
 from markets.domain.venue_state import VenueOrder, VenueState
 from markets.models import Instrument, PaperAccount, PaperOrder, PaperPosition, PaperReport
+from markets.updates import update_rows
 
 from .report_json import encode, kind_of, ref_of
 
 _REASON_LENGTH = 200
 _POSITION_FIELDS = ("quantity", "cost", "margin", "leverage")
+# In the order in which a request takes them.
+_REQUEST_FIELDS = ("client_id", "side", "type", "quantity", "price", "trigger", "reduce_only", "leverage")
 _ORDER_FIELDS = ("status", "quantity", "filled", "reason", "live", "at")
+
+_Row = tuple[Any, ...]
 
 
 @dataclass(slots=True)
 class Customer:
-    """One locked account: live orders by client id, positions by symbol, and its state as it was loaded."""
+    """One locked account: row ids of live orders by client id and of positions by symbol, and its state as loaded."""
 
     account: PaperAccount
-    orders: Mapping[str, PaperOrder]
-    positions: Mapping[str, PaperPosition]
+    orders: Mapping[str, int]
+    positions: Mapping[str, int]
     state: VenueState
 
 
@@ -50,47 +60,48 @@ class Change:
 
 def load(accounts: Sequence[PaperAccount], instruments: Iterable[int] = ()) -> Loaded:
     """The customers of locked rows, in three queries."""
-    orders: dict[int, list[PaperOrder]] = {account.pk: [] for account in accounts}
-    positions: dict[int, list[PaperPosition]] = {account.pk: [] for account in accounts}
-    wanted = set(instruments)
-    for order in PaperOrder.objects.filter(account__in=accounts, live=True).order_by("id"):
-        orders[order.account_id].append(order)
-        wanted.add(order.instrument_id)
-    for position in PaperPosition.objects.filter(account__in=accounts).order_by("id"):
-        positions[position.account_id].append(position)
-        wanted.add(position.instrument_id)
-    found = Instrument.objects.in_bulk(wanted)
-    customers = [_customer(account, orders[account.pk], positions[account.pk], found) for account in accounts]
+    keys = [account.pk for account in accounts]
+    orders = _by_account(PaperOrder.objects.filter(account__in=keys, live=True), "filled", *_REQUEST_FIELDS)
+    positions = _by_account(PaperPosition.objects.filter(account__in=keys), *_POSITION_FIELDS)
+    named = {instrument for rows in (*orders.values(), *positions.values()) for _, instrument, *_ in rows}
+    found = Instrument.objects.in_bulk(named.union(instruments))
+    customers = [_customer(one, orders.get(one.pk, ()), positions.get(one.pk, ()), found) for one in accounts]
     return Loaded(customers, found)
+
+
+def _by_account(rows: QuerySet[Any], *fields: str) -> dict[int, list[_Row]]:
+    """Row id, instrument id and these fields of each row, oldest first: far cheaper than model objects."""
+    found: dict[int, list[_Row]] = defaultdict(list)
+    for account, *values in rows.order_by("id").values_list("account", "id", "instrument", *fields):
+        found[account].append(tuple(values))
+    return found
 
 
 def _customer(
     account: PaperAccount,
-    orders: Sequence[PaperOrder],
-    positions: Sequence[PaperPosition],
+    orders: Iterable[_Row],
+    positions: Iterable[_Row],
     instruments: Mapping[int, Instrument],
 ) -> Customer:
-    held = {instruments[row.instrument_id].symbol: row for row in positions}
+    resting = {pk: _order(instruments[instrument], *values) for pk, instrument, *values in orders}
+    held = {pk: VenuePosition(instruments[instrument].symbol, *values) for pk, instrument, *values in positions}
     state = VenueState(
         wallet=account.wallet,
-        positions={symbol: position_of(row, symbol) for symbol, row in held.items()},
-        orders=tuple(_order(row, instruments[row.instrument_id]) for row in orders),
+        positions={position.symbol: position for position in held.values()},
+        orders=tuple(resting.values()),
         trades=account.trades,
     )
-    return Customer(account, {row.client_id: row for row in orders}, held, state)
+    order_rows = {order.client_id: pk for pk, order in resting.items()}
+    return Customer(account, order_rows, {position.symbol: pk for pk, position in held.items()}, state)
+
+
+def _order(instrument: Instrument, filled: Decimal, client_id: str, side: str, kind: str, *rest: Any) -> VenueOrder:
+    request = OrderRequest(client_id, instrument.symbol, Side(side), OrderType(kind), *rest)
+    return VenueOrder.resting(request, filled, instrument.rules)
 
 
 def position_of(row: PaperPosition, symbol: str) -> VenuePosition:
     return VenuePosition(symbol, row.quantity, row.cost, row.margin, row.leverage)
-
-
-def _order(row: PaperOrder, instrument: Instrument) -> VenueOrder:
-    request = OrderRequest(
-        client_id=row.client_id, symbol=instrument.symbol, side=Side(row.side), type=OrderType(row.type),
-        quantity=row.quantity, price=row.price, trigger=row.trigger, reduce_only=row.reduce_only,
-        leverage=row.leverage,
-    )  # fmt: skip
-    return VenueOrder.resting(request, row.filled, instrument.rules)
 
 
 def report_of(row: PaperOrder, symbol: str) -> OrderReport:
@@ -122,8 +133,7 @@ def _save_accounts(changes: Sequence[Change]) -> None:
         if (account.wallet, account.trades) != (state.wallet, state.trades):
             account.wallet, account.trades = state.wallet, state.trades
             touched.append(account)
-    if touched:
-        PaperAccount.objects.bulk_update(touched, ["wallet", "trades"])
+    update_rows(touched, ["wallet", "trades"])
 
 
 def _save_positions(loaded: Loaded, changes: Sequence[Change]) -> None:
@@ -131,7 +141,7 @@ def _save_positions(loaded: Loaded, changes: Sequence[Change]) -> None:
     for change in changes:
         before, after = change.customer.state.positions, change.state.positions
         for symbol in [symbol for symbol in before if symbol not in after]:
-            gone.append(change.customer.positions[symbol].pk)
+            gone.append(change.customer.positions[symbol])
         for symbol, held in after.items():
             if held != before.get(symbol):
                 values = {name: getattr(held, name) for name in _POSITION_FIELDS}
@@ -156,14 +166,14 @@ def _save_orders(loaded: Loaded, changes: Sequence[Change]) -> None:
         added.extend(new.values())
         for report in change.reports:
             if isinstance(report, OrderReport):
-                row = new.get(report.client_id) or change.customer.orders[report.client_id]
+                row = new.get(report.client_id)
+                if row is None:
+                    pk = change.customer.orders[report.client_id]
+                    row = touched.setdefault(pk, PaperOrder(pk=pk))
                 _update(row, report)
-                if row.pk is not None:
-                    touched[row.pk] = row
     if added:
         PaperOrder.objects.bulk_create(added)
-    if touched:
-        PaperOrder.objects.bulk_update(touched.values(), _ORDER_FIELDS)
+    update_rows(touched.values(), _ORDER_FIELDS)
 
 
 def _placed(loaded: Loaded, change: Change, asked: OrderRequest) -> PaperOrder:

@@ -15,7 +15,7 @@ from markets.domain import windows
 from markets.domain.candles import TIMEFRAMES, instant, milliseconds, resample
 from markets.domain.orders import Confirmed, OrderRequest, OrderType, Side
 from markets.domain.snapshot import QuoteView
-from markets.exchanges import paper
+from markets.exchanges import paper_market
 from markets.exchanges.paper import PaperVenue, open_account
 from markets.feeds import registry
 from markets.feeds import simulated as simulated_feed
@@ -202,18 +202,18 @@ def test_a_simulation_with_an_end_ends():
 
 
 @pytest.mark.requirement("EXE-01")
-@pytest.mark.parametrize("place", ["advance", "open_all"])
+@pytest.mark.parametrize("place", [(quotes, "write"), (paper_market, "drive")])
 def test_a_crash_anywhere_in_a_step_leaves_the_instant_before(simulated, monkeypatch, place):
     long_position(simulated, stop="1000")
     steps(simulated, 4)
     before = state(simulated)
-    real = getattr(paper, place)
+    real = getattr(*place)
 
     def dies(*args, **kwargs):
         real(*args, **kwargs)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(paper, place, dies)
+    monkeypatch.setattr(*place, dies)
     with pytest.raises(KeyboardInterrupt):
         stream.step(simulated.pk)
     monkeypatch.undo()

@@ -18,6 +18,7 @@ class BuyAndHold:
     """
 
     name: ClassVar[str] = "house:buy_and_hold"
+    remote: ClassVar[bool] = False
     description: ClassVar[str] = "Buys its instruments once with the widest stop the policy allows, and holds."
 
     stop_share: float = 0.9

@@ -16,6 +16,7 @@ class CoinFlip:
     """Draws from the bot's seed and the slot only: the same slot draws the same, after any restart."""
 
     name: ClassVar[str] = "house:random"
+    remote: ClassVar[bool] = False
     description: ClassVar[str] = (
         "Flips coins for entries and exits with ATR stops; the same seed and slot draw the same."
     )

@@ -30,6 +30,7 @@ class MeanReversion:
     """Buys below the lower band when oversold, sells above the upper one when overbought; finest timeframe."""
 
     name: ClassVar[str] = "house:mean_reversion"
+    remote: ClassVar[bool] = False
     description: ClassVar[str] = "Fades RSI extremes outside the Bollinger band; target the middle band, ATR stop."
 
     oversold: float = 30.0

@@ -29,6 +29,7 @@ class Trend:
     """Enters with the trend of the middle timeframe, leaves when its averages cross back."""
 
     name: ClassVar[str] = "house:trend"
+    remote: ClassVar[bool] = False
     description: ClassVar[str] = "Follows EMA 20 over or under EMA 50 when the ADX shows a trend; ATR stop and target."
 
     min_adx: float = 20.0

@@ -21,9 +21,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("account", nargs="?", metavar="ACCOUNT", help="name of an account (default: all)")
+        parser.add_argument(
+            "--alone", action="store_true", help="no other process is at work: settle at once what one left behind"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
     def handle(self, **options: Any) -> None:
+        self.alone = options["alone"]
         accounts = Account.objects.select_related("feed").order_by("pk")
         chosen = list(accounts.filter(name__iexact=options["account"]) if options["account"] else accounts)
         if not chosen and options["account"]:
@@ -41,7 +45,7 @@ class Command(BaseCommand):
         try:
             with driving.held(account.feed):
                 now = clock.now(account.feed)
-                reports.resolve(account=account, now=now)
+                reports.resolve(account=account, now=now, alone=self.alone)
                 guardian.sweep(feed=account.feed, now=now)
                 found = reconciliation.check(account=account, wall=datetime.now(UTC))
         except driving.Busy as busy:

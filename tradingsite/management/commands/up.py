@@ -2,22 +2,15 @@
 
 import sys
 from argparse import ArgumentParser
-from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from tradingsite import embedded
+from tradingsite import embedded, feed_options
 
 HOST = "127.0.0.1"
-
-
-def instant(text: str) -> datetime:
-    """A date or time of the command line as UTC."""
-    at = datetime.fromisoformat(text)
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 class Command(BaseCommand):
@@ -31,14 +24,7 @@ class Command(BaseCommand):
             default=settings.FEED,
             help="where prices come from: simulated or replay (default %(default)s)",
         )
-        parser.add_argument(
-            "--speed", type=float, help="market seconds per wall second, at most (default: as before, else 60)"
-        )
-        parser.add_argument("--seed", type=int, default=7, help="seed of the simulated market (default %(default)s)")
-        parser.add_argument("--exchange", help="whose stored candles to replay (default: the one that has any)")
-        parser.add_argument("--from", dest="starts_at", type=instant, help="first instant of a replay (UTC)")
-        parser.add_argument("--until", dest="ends_at", type=instant, help="last instant of a replay (UTC)")
-        parser.add_argument("--fresh", action="store_true", help="begin the feed anew, with new bots and accounts")
+        feed_options.add(parser)
 
     def handle(self, **options: Any) -> None:
         try:
@@ -59,16 +45,7 @@ class Command(BaseCommand):
         from ledger import sign_in
         from tradingsite import demo, market
 
-        feed = market.choose(
-            kind=options["feed"],
-            exchange=options["exchange"],
-            seed=options["seed"],
-            speed=options["speed"],
-            starts_at=options["starts_at"],
-            ends_at=options["ends_at"],
-            fresh=options["fresh"],
-            say=self.say,
-        )
+        feed = market.choose(kind=options["feed"], say=self.say, **feed_options.chosen(options))
         user = demo.ensure(feed)
         interrupted = dispatch.recover(feed=feed)
         if interrupted:

@@ -1,0 +1,168 @@
+"""Bracket or flat: stops and targets that rest at the venue, in line with the plan of each open position.
+
+New orders are sent before old ones are cancelled, and an old one stays until its successor rests. A position
+whose stop the venue refuses is closed at once.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+
+from markets.domain.orders import Side
+from markets.updates import update_rows
+
+from . import ordering, reports
+from .closing import close_all, live, open_positions
+from .domain.brackets import Brackets, Resting, needed
+from .domain.trailing import trailed
+from .models import Account, Order, OrderState, Position, Role
+
+
+def cover(*, account: Account, now: datetime) -> bool:
+    """Bring the brackets of every open position of an account in line with its plan. True where it acted."""
+    return protect(account=account, positions=open_positions(account=account), now=now)
+
+
+def protect(*, account: Account, positions: Sequence[Position], now: datetime) -> bool:
+    """Place what is missing and cancel what no longer fits, for positions that came through `open_positions`."""
+    place: list[Order] = []
+    cancel: list[Order] = []
+    for position in positions:
+        if position.intent is None:
+            continue
+        _trail(position)
+        brackets = _brackets(position)
+        place += _unsent(position) + _rows(position, brackets, now)
+        cancel += [order for order in live(position, Role.STOP, Role.TARGET) if order.pk in brackets.cancel]
+    if place:
+        reports.collect(account=account, now=now, answers=ordering.send(account=account, orders=place))
+    if cancel:
+        reports.cancel(account=account, orders=_superseded(cancel, place), now=now)
+    if place or cancel:
+        _settle(account, now)
+    return bool(place or cancel)
+
+
+def unfit(position: Position) -> bool:
+    """Whether `protect` may have something to do for a position that came through `closing.glance`."""
+    if position.intent_id is None:
+        return False
+    brackets = _brackets(position)
+    return bool(brackets.place or brackets.cancel or _unsent(position) or _lags(position))
+
+
+def _brackets(position: Position) -> Brackets:
+    return needed(abs(position.quantity), position.stop, _target(position), _resting(position))
+
+
+def _lags(position: Position) -> bool:
+    """Whether the mark has gone further than a trailing stop has followed, before rounding to the tick."""
+    if position.trail is None or position.stop is None:
+        return False
+    mark: Decimal = position.mark  # type: ignore[attr-defined]
+    if position.long:
+        return mark * (1 - position.trail) > position.stop
+    return mark * (1 + position.trail) < position.stop
+
+
+def _trail(position: Position) -> None:
+    """Move the stop of a trailing plan after the mark; it only ever tightens."""
+    if position.trail is None or position.stop is None:
+        return
+    mark: Decimal = position.mark  # type: ignore[attr-defined]
+    stop = trailed(position.stop, mark, position.trail, position.long, position.instrument.rules)
+    if stop != position.stop:
+        position.stop = stop
+        Position.objects.filter(pk=position.pk).update(stop=stop)
+
+
+def _target(position: Position) -> Decimal | None:
+    """The planned target; none where the venue has refused this very one: it would refuse it again."""
+    size = abs(position.quantity)
+    refused = (order for order in position.protective if order.state == OrderState.REFUSED)  # type: ignore[attr-defined]
+    same = any(o.role == Role.TARGET and (o.trigger, o.quantity) == (position.target, size) for o in refused)
+    return None if same else position.target
+
+
+def _resting(position: Position) -> list[Resting]:
+    orders = live(position, Role.STOP, Role.TARGET)
+    return [Resting(order.pk, order.role, order.trigger or Decimal(0), order.remaining) for order in orders]
+
+
+def _unsent(position: Position) -> list[Order]:
+    """Rows that a dead process left planned: they are sent now."""
+    return [o for o in live(position, Role.STOP, Role.TARGET, Role.EXIT) if o.state == OrderState.PLANNED]
+
+
+def _rows(position: Position, brackets: Brackets, now: datetime) -> list[Order]:
+    rows = []
+    for wanted in brackets.place:
+        try:
+            with transaction.atomic():
+                rows.append(
+                    ordering.protective(
+                        position=position,
+                        role=Role(wanted.role),
+                        trigger=wanted.trigger,
+                        quantity=wanted.quantity,
+                        replaces=wanted.replaces,
+                        at=now,
+                    )
+                )
+        except IntegrityError:
+            continue  # Somebody else is placing the same order at this moment.
+    return rows
+
+
+def _superseded(cancel: Sequence[Order], placed: Sequence[Order]) -> list[Order]:
+    """Those of `cancel` whose successor rests, or that have none: what still protects stays."""
+    successors = {order.replaces_id: order.pk for order in placed if order.replaces_id is not None}
+    resting = set(Order.objects.resting().filter(pk__in=successors.values()).values_list("pk", flat=True))
+    return [order for order in cancel if order.pk not in successors or successors[order.pk] in resting]
+
+
+def _settle(account: Account, now: datetime) -> None:
+    """After placing: close what has no stop or is beyond its target, and write how long each was unprotected."""
+    positions = open_positions(account=account)
+    reasons = {position.pk: why for position in positions if position.intent and (why := _exposed(position))}
+    _note_unprotected([position for position in positions if position.intent], now)
+    close_all(account=account, reasons=reasons, of=positions, now=now)
+
+
+def _exposed(position: Position) -> str:
+    """Why a position cannot stay open, or nothing."""
+    if live(position, Role.EXIT):
+        return ""
+    if not stopped(position):
+        return "stop refused"
+    mark: Decimal = position.mark  # type: ignore[attr-defined]
+    beyond = position.target is not None and (mark >= position.target if position.long else mark <= position.target)
+    return "target reached" if beyond and not live(position, Role.TARGET) else ""
+
+
+def stopped(position: Position) -> bool:
+    """Whether live stops cover all of a position that came through `open_positions`."""
+    stops = [order for order in live(position, Role.STOP) if order.side == Side.of(-position.quantity)]
+    return sum((order.remaining for order in stops), Decimal(0)) >= abs(position.quantity)
+
+
+def _note_unprotected(positions: Sequence[Position], now: datetime) -> None:
+    """Market time without a resting stop: from the first fill, or from when a stop was found missing."""
+    changed = []
+    for position in positions:
+        if stopped(position) == (position.unprotected_since is None):
+            continue
+        if position.unprotected_since is None:
+            position.unprotected_since = now
+        else:
+            position.unprotected_seconds += (now - position.unprotected_since).total_seconds()
+            position.unprotected_since = None
+        changed.append(position)
+    update_rows(changed, ["unprotected_since", "unprotected_seconds"])
+
+
+def uncovered(account: Account) -> list[Position]:
+    """Open positions of ours without enough stop quantity at the venue: the invariant of bracket or flat."""
+    return [p for p in open_positions(account=account) if p.book.kind == "bot" and not stopped(p)]

@@ -1,0 +1,32 @@
+"""Writes changed fields of many stored rows with one prepared statement. It creates no row and deletes none.
+
+Django's `bulk_update` builds an expression for every field of every row: milliseconds a row, where this takes
+microseconds.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connections, models, router
+
+
+def update_rows(rows: Iterable[models.Model], fields: Sequence[str]) -> None:
+    """Store these fields of rows of one model, by their keys. The caller holds the transaction."""
+    changed = list(rows)
+    if not changed:
+        return
+    model = type(changed[0])
+    connection = connections[router.db_for_write(model)]
+    quote = connection.ops.quote_name
+    key: Any = model._meta.pk
+    written: list[Any] = [model._meta.get_field(name) for name in fields]
+    sets = ", ".join(f"{quote(field.column)} = %s" for field in written)
+    statement = f"UPDATE {quote(model._meta.db_table)} SET {sets} WHERE {quote(key.column)} = %s"
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            statement,
+            [
+                [field.get_db_prep_save(getattr(row, field.attname), connection) for field in (*written, key)]
+                for row in changed
+            ],
+        )
