@@ -142,19 +142,27 @@ def hand_over(pending: CycleQuerySet, enqueue: Enqueue) -> bool:
 
 def in_doubt(feed: Feed) -> bool:
     """Look up orders that a dead process or a broken cycle left behind; whether the fate of one is still open."""
-    working = Cycle.objects.filter(status=CycleStatus.RUNNING).values("bot__book__account")
-    left = Account.objects.on(feed).in_doubt().exclude(pk__in=working).select_related("feed").order_by("pk")
+    accounts = Account.objects.on(feed).in_doubt().select_related("feed").order_by("pk")
+    if not (left := list(accounts)):
+        return False
+    running = Cycle.objects.pending().filter(bot__book__account__feed=feed, status=CycleStatus.RUNNING)
+    working = set(running.values_list("bot__book__account", flat=True))
     for account in left:
-        reports.resolve(account=account, now=clock.now(feed))
-    return bool(left) and left.all().exists()
+        if account.pk not in working:
+            reports.resolve(account=account, now=clock.now(feed))
+    return accounts.exclude(pk__in=working).exists()
 
 
 def end_overdue(feed: Feed) -> int:
     """End cycles whose deadline has passed, so that the market goes on; their fence shuts them out."""
     wall = datetime.now(UTC)
-    overdue = Cycle.objects.filter(bot__book__account__feed=feed).filter(
-        Q(status=CycleStatus.RUNNING, deadline_at__lt=wall)
-        | Q(status=CycleStatus.QUEUED, queued_at__lt=wall - DEADLINE)
+    overdue = (
+        Cycle.objects.pending()
+        .filter(bot__book__account__feed=feed)
+        .filter(
+            Q(status=CycleStatus.RUNNING, deadline_at__lt=wall)
+            | Q(status=CycleStatus.QUEUED, queued_at__lt=wall - DEADLINE)
+        )
     )
     found = dict(overdue.values_list("pk", "status"))
     begun = {pk for pk, status in found.items() if status == CycleStatus.RUNNING}
@@ -167,7 +175,7 @@ def recover(*, feed: Feed) -> int:
 
     Returns the number of cycles ended. Call it only where no other process can be working on the feed.
     """
-    running = Cycle.objects.filter(bot__book__account__feed=feed, status=CycleStatus.RUNNING)
+    running = Cycle.objects.pending().filter(bot__book__account__feed=feed, status=CycleStatus.RUNNING)
     ended = _end(running.values_list("pk", flat=True), CycleStatus.INTERRUPTED, "The process ended during this cycle.")
     Feed.objects.filter(pk=feed.pk).update(lease_until=None, lease_holder="")
     accounts = list(Account.objects.on(feed).select_related("feed").order_by("pk"))

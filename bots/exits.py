@@ -4,41 +4,62 @@ A condition that holds closes its position through the same door as every exit o
 """
 
 from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import NamedTuple
 
-from django.db.models import F
+from django.db.models import Q
 
 from ledger import closing
-from ledger.models import PositionState
+from ledger.models import Account, Position
 from markets import snapshots
-from markets.models import Feed
+from markets.models import Feed, Instrument
 
 from .domain import exit_plan
 from .models import DecisionItem
 
 
+class Standing(NamedTuple):
+    """The condition under which the position of an account in an instrument is closed."""
+
+    account: int
+    instrument: int
+    condition: exit_plan.Condition
+
+
 def sweep(*, feed: Feed, now: datetime) -> int:
-    """Close every position of a feed whose invalidation holds at market time `now`. Returns how many."""
+    """Close every position of a feed whose invalidation holds at market time `now`. Returns how many.
+
+    Where none holds the number of statements does not depend on how many there are.
+    """
+    conditions = standing(feed)
+    if not conditions:
+        return 0
+    instruments = Instrument.objects.in_bulk({one.instrument for one in conditions})
+    timeframes = sorted({one.condition.timeframe for one in conditions})
+    market = snapshots.snapshot(feed, instruments.values(), timeframes, now)
     closed = 0
-    for item in standing(feed):
-        intent, condition = item.intent, exit_plan.parse_invalidation(item.invalidation)
-        assert intent is not None
-        view = snapshots.snapshot(feed, [intent.instrument], [condition.timeframe], now)[intent.instrument.symbol]
-        if exit_plan.holds(condition, view):
-            why = f"invalidated: {exit_plan.describe(condition)}"
-            account = intent.book.account
-            assert account is not None
-            closed += closing.close(account=account, instrument_id=intent.instrument_id, why=why, now=now)
+    for one in conditions:
+        if exit_plan.holds(one.condition, market[instruments[one.instrument].symbol]):
+            account = Account.objects.select_related("feed").get(pk=one.account)
+            why = f"invalidated: {exit_plan.describe(one.condition)}"
+            closed += closing.close(account=account, instrument_id=one.instrument, why=why, now=now)
     return closed
 
 
-def standing(feed: Feed) -> list[DecisionItem]:
-    """The newest invalidation of each open position: from its opening, or from what adjusted it since."""
-    items = DecisionItem.objects.filter(
-        invalidation__isnull=False,
-        intent__book__account__feed=feed,
-        intent__book__positions__state=PositionState.OPEN,
-        intent__book__positions__instrument=F("instrument"),
-        intent__book__positions__intent__lte=F("intent"),
-    ).select_related("intent__instrument", "intent__book__account__feed")
-    newest = {(item.intent.book_id, item.instrument_id): item for item in items.order_by("id") if item.intent}
-    return list(newest.values())
+def standing(feed: Feed) -> list[Standing]:
+    """The newest invalidation of each open position: from its opening, or from what adjusted it since.
+
+    Two statements at most, which look at no intent older than the positions that are open.
+    """
+    held = Position.objects.open().filter(account__feed=feed, intent__isnull=False)
+    since = [
+        Q(intent__book=book, instrument=instrument, intent__gte=intent)
+        for book, instrument, intent in held.values_list("book", "instrument", "intent")
+    ]
+    if not since:
+        return []
+    items = DecisionItem.objects.filter(reduce(or_, since), invalidation__isnull=False)
+    rows = items.order_by("id").values_list("intent__book__account", "instrument", "invalidation")
+    newest = {(account, instrument): invalidation for account, instrument, invalidation in rows}
+    return [Standing(*place, exit_plan.parse_invalidation(raw)) for place, raw in newest.items()]

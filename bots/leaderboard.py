@@ -8,25 +8,28 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, F, Q, Sum
 
 from bots.models import Bot
-from ledger.domain.performance import rate_of_return, share_of_wins
+from ledger.domain.performance import gains_over_losses, rate_of_return, share_of_wins
 from ledger.domain.portfolio import HeldPosition, Portfolio
 from ledger.equity_curve import Curve, curves
-from ledger.models import Position, PositionState
+from ledger.models import Account, Position, PositionState
 from ledger.valuation import held, marked, portfolio
 from markets.domain.rounding import ZERO, nearest_to, round_cash
 
 SHOWN = Decimal("0.0001")  # returns are shown, and so told apart, to a hundredth of a per cent
 SPARK_POINTS = 40
+KEPT_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One bot's line. Ratios are fractions; `drawdown` and `rate` are None before anything is deposited.
 
-    `trades` counts closed positions. `realised` is before `fees` and `funding`, which is negative when paid.
+    `trades` counts closed positions. `realised` is before `fees` and `funding`, which is negative when paid; `gains`
+    and `losses` (positive) are after both, of closed positions alone.
     """
 
     bot: Bot
@@ -40,6 +43,8 @@ class Standing:
     funding: Decimal
     trades: int
     wins: int
+    gains: Decimal
+    losses: Decimal
     curve: Curve
 
     @property
@@ -53,6 +58,15 @@ class Standing:
     @property
     def win_rate(self) -> Decimal | None:
         return share_of_wins(self.wins, self.trades)
+
+    @property
+    def profit_factor(self) -> Decimal | None:
+        return gains_over_losses(self.gains, self.losses)
+
+    @property
+    def net(self) -> Decimal:
+        """What all positions have brought so far, after fees and funding."""
+        return self.realised - self.fees + self.funding
 
     @property
     def drawdown(self) -> Decimal:
@@ -98,11 +112,29 @@ def standings(bots: Sequence[Bot]) -> list[Standing]:
     ]
 
 
-NOTHING: dict[str, Any] = {"realised": ZERO, "fees": ZERO, "funding": ZERO, "trades": 0, "wins": 0}
+NOTHING: dict[str, Any] = {
+    **dict.fromkeys(("realised", "fees", "funding", "gains", "losses"), ZERO),
+    **dict.fromkeys(("trades", "wins"), 0),
+}
 
 
 def _sums(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
-    """Results of all positions by book id. Sums are for showing: SQLite adds them up as floats."""
+    """Results of all positions by book id, summed anew only where something was booked since.
+
+    Every booking moves the revision of its account, so a sum that was kept under a revision holds for it. The cache
+    is no truth: without it the sums are the same.
+    """
+    revisions = dict(Account.objects.filter(books__in=books).values_list("books", "revision"))
+    keys = {book.pk: f"position-sums:{book.key}:{revisions.get(book.pk)}" for book in books}
+    known = cache.get_many(keys.values())
+    found = {pk: known[key] for pk, key in keys.items() if key in known}
+    fresh = _summed([book for book in books if book.pk not in found])
+    cache.set_many({keys[pk]: sums for pk, sums in fresh.items()}, KEPT_SECONDS)
+    return found | fresh
+
+
+def _summed(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
+    """One statement. Sums are for showing: SQLite adds them up as floats."""
     closed = Q(state=PositionState.CLOSED, opened_at__isnull=False)
     net = F("realised") - F("fees") + F("funding")
     rows = (
@@ -115,6 +147,8 @@ def _sums(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
             sum_funding=Sum("funding"),
             count_closed=Count("id", filter=closed),
             count_won=Count("id", filter=closed & Q(net_result__gt=0)),
+            sum_gains=Sum("net_result", filter=closed & Q(net_result__gt=0), default=ZERO),
+            sum_losses=Sum("net_result", filter=closed & Q(net_result__lt=0), default=ZERO),
         )
         .order_by()
     )
@@ -125,6 +159,8 @@ def _sums(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
             "funding": round_cash(row["sum_funding"]),
             "trades": row["count_closed"],
             "wins": row["count_won"],
+            "gains": round_cash(row["sum_gains"]),
+            "losses": round_cash(-row["sum_losses"]),
         }
         for row in rows
     }

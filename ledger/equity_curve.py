@@ -4,7 +4,8 @@ History only grows, so what was read before is kept in the cache and only newer 
 is no truth: without it the curves are read again and come out the same.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -101,6 +102,10 @@ def _key(book: Book) -> str:
     return f"equity-curve:{book.key}"
 
 
+def flows_of(book: Book) -> Steps:
+    return _flows([book.pk]).get(book.pk, [])
+
+
 def _flows(books: Iterable[int]) -> dict[int, Steps]:
     flows: dict[int, Steps] = {}
     entries = CashEntry.objects.filter(book__in=list(books), kind__in=FLOWS).order_by("at")
@@ -111,17 +116,23 @@ def _flows(books: Iterable[int]) -> dict[int, Steps]:
 
 def extended(curve: Curve, fresh: Steps, deposited: Decimal, flows: Steps) -> Curve:
     """The curve with newer equities. `deposited` is today's, `flows` lead up to it."""
-    later = list(flows)
-    base = deposited - sum((amount for _, amount in later), Decimal(0))
-    growths = []
-    for second, equity in fresh:
-        while later and later[0][0] <= second:
-            base += later.pop(0)[1]
-        growths.append(equity / base if base > 0 else Decimal(1))
-    rows = [(second * 1000, equity, growth) for (second, equity), growth in zip(fresh, growths, strict=True)]
-    kept, width = thinned([*curve.points, *rows], POINTS, curve.width)
+    rows = list(grown(fresh, deposited, flows))
+    timed = [(second * 1000, equity, growth) for second, equity, growth in rows]
+    kept, width = thinned([*curve.points, *timed], POINTS, curve.width)
     points = tuple(Point(time, float(equity), float(growth)) for time, equity, growth in kept)
-    return Curve(points, curve.walk.along(growths), width)
+    return Curve(points, curve.walk.along(growth for _, _, growth in rows), width)
+
+
+def grown(
+    points: Iterable[tuple[int, Decimal]], deposited: Decimal, flows: Steps
+) -> Iterator[tuple[int, Decimal, Decimal]]:
+    """Each second and equity with its growth: equity over what was deposited by then."""
+    later = deque(flows)
+    base = deposited - sum((amount for _, amount in later), Decimal(0))
+    for second, equity in points:
+        while later and later[0][0] <= second:
+            base += later.popleft()[1]
+        yield second, equity, equity / base if base > 0 else Decimal(1)
 
 
 def thinned(points: Rows, most: int, width: int = MINUTE) -> tuple[Rows, int]:

@@ -3,7 +3,7 @@
 Every reading starts from its owner. It renders nothing and changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from markets.domain.rounding import ZERO
 
+from . import states
 from .domain.portfolio import Portfolio
 from .models import Account, Book, CashEntry, Order, Position, Role, Trade, TradingStateKind, User
 from .valuation import marked, portfolio
@@ -52,12 +53,15 @@ def newest(book: Book) -> dict[str, Listing]:
 
 @dataclass(frozen=True, slots=True)
 class BookLine:
+    """A book with its holdings; `state` is the strictest of system, account and book."""
+
     book: Book
     holdings: Portfolio
+    state: str = TradingStateKind.ACTIVE
 
     @property
     def positions(self) -> int:
-        return len(self.holdings.positions)
+        return sum(1 for held in self.holdings.positions if held.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +80,48 @@ class AccountLine:
         return sum((line.holdings.equity for line in self.books), ZERO)
 
     @property
+    def notional(self) -> Decimal:
+        return sum((line.holdings.exposure for line in self.books), ZERO)
+
+    @property
     def exposure(self) -> Decimal:
-        """Notional of all positions over equity."""
-        notional = sum((line.holdings.exposure for line in self.books), ZERO)
-        return notional / self.equity if self.equity > ZERO else ZERO
+        """Notional of all positions and live entries over equity."""
+        return self.notional / self.equity if self.equity > ZERO else ZERO
+
+    @property
+    def book_ids(self) -> list[int]:
+        return [line.book.pk for line in self.books]
 
 
 def accounts(user: User) -> dict[str, Any]:
-    """Every account of a user with its books: three statements."""
+    """Every account of a user with its books: five statements."""
     rows = Account.objects.of(user).select_related("feed").order_by("-feed__running", "-feed_id", "name")
-    books: dict[int | None, list[Book]] = {}
-    for book in Book.objects.of(user).order_by("-kind", "name"):
-        books.setdefault(book.account_id, []).append(book)
-    open_now: dict[int, list[Position]] = {}
-    for position in marked(Position.objects.of(user).open()):
-        open_now.setdefault(position.book_id, []).append(position)
-    lines = [
-        AccountLine(row, [BookLine(b, portfolio(b, open_now.get(b.pk, []))) for b in books.get(row.pk, [])])
-        for row in rows
+    return {"accounts": account_lines(rows)}
+
+
+def account_lines(rows: Iterable[Account]) -> list[AccountLine]:
+    """These accounts with their books, those of bots first: four statements, whatever their number."""
+    accounts = list(rows)
+    lines: dict[int | None, list[BookLine]] = {}
+    for line in book_lines(Book.objects.filter(account__in=accounts).order_by("-kind", "name")):
+        lines.setdefault(line.book.account_id, []).append(line)
+    return [AccountLine(account, lines.get(account.pk, [])) for account in accounts]
+
+
+def book_lines(rows: Iterable[Book]) -> list[BookLine]:
+    """What these books hold, reserve and may do: three statements, whatever their number."""
+    books = list(rows)
+    positions: dict[int, list[Position]] = {}
+    for position in marked(Position.objects.current().filter(book__in=books)).order_by("id"):
+        positions.setdefault(position.book_id, []).append(position)
+    entries: dict[int, list[Order]] = {}
+    for order in Order.objects.live().filter(book__in=books, role=Role.ENTRY).select_related("instrument"):
+        entries.setdefault(order.book_id, []).append(order)
+    strictest = states.strictest_of(books)
+    return [
+        BookLine(book, portfolio(book, positions.get(book.pk, []), entries.get(book.pk, [])), strictest[book.pk])
+        for book in books
     ]
-    return {"accounts": lines}
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,11 +295,11 @@ def fates(*, account: Account, alone: bool) -> dict[int, Answer]:
     planned exits stay for the guardian. The paper venue answers for certain: what it does not know never arrived.
     """
     venue = venue_of(account)
-    doubtful = account.orders.filter(state__in=(OrderState.SENDING, OrderState.UNKNOWN)).order_by("id")
+    doubtful = account.orders.live().filter(state__in=(OrderState.SENDING, OrderState.UNKNOWN)).order_by("id")
     if not alone:
         doubtful = doubtful.filter(sent_at__lt=datetime.now(UTC) - IN_FLIGHT)
     answers = {order.pk: _fate(venue.order(str(order.client_id))) for order in doubtful}
-    unsent = account.orders.filter(state=OrderState.PLANNED, role=Role.ENTRY)
+    unsent = account.orders.live().filter(state=OrderState.PLANNED, role=Role.ENTRY)
     if not alone:
         unsent = unsent.filter(created_at__lt=datetime.now(UTC) - IN_FLIGHT)
     gone = Denied("not_sent", "The process ended before this order was sent.")

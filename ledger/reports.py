@@ -60,9 +60,10 @@ def resolve(*, account: Account, now: datetime, alone: bool = False) -> None:
 def collect_feed(*, feed: Feed, now: datetime) -> list[Position]:
     """Book the news of every paper account of a feed: two queries when there are none."""
     news = paper.news(feed)
-    accounts = Account.objects.on(feed).filter(kind=AccountKind.PAPER).select_related("feed").order_by("id")
-    behind = [account for account in accounts if news.get(account.key, 0) > account.report_cursor]
-    return [position for account in behind for position in collect(account=account, now=now)]
+    cursors = Account.objects.on(feed).filter(kind=AccountKind.PAPER).values_list("id", "key", "report_cursor")
+    behind = [pk for pk, key, cursor in cursors if news.get(key, 0) > cursor]
+    accounts = Account.objects.filter(pk__in=behind).select_related("feed").order_by("id") if behind else ()
+    return [position for account in accounts for position in collect(account=account, now=now)]
 
 
 @transaction.atomic
@@ -96,8 +97,9 @@ def _load(account: Account, reports: Iterable[Report], answers: Mapping[int, Ans
     ids = (_ours(report.client_id) for report in reports if isinstance(report, Fill | OrderReport))
     named = {client_id for client_id in ids if client_id is not None}
     orders = Order.objects.filter(account=account).select_related("position", "book", "instrument", "intent")
-    wanted = orders.filter(client_id__in=named) if named else orders.none()
-    found = list(wanted | orders.filter(pk__in=answers)) if answers else list(wanted)
+    # Each key by its own index: with both in one condition SQLite would read every order of the account.
+    either = Order.objects.filter(client_id__in=named).union(Order.objects.filter(pk__in=list(answers)))
+    found = list(orders.filter(pk__in=either.values("pk")))
     batch = booking.Batch(account, {str(order.client_id): order for order in found}, {}, {}, {})
     for order in found:
         batch.books[order.book_id] = order.book = batch.books.get(order.book_id, order.book)

@@ -3,11 +3,14 @@
 The strictest of system, account and book holds. Cancels and exits pass in every state.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from django.db import IntegrityError, transaction
 
 from markets import broadcast
+from markets.feeds import clock
+from markets.models import Feed
 from markets.prepared import Prepared
 
 from .models import Account, Book, TradingState, TradingStateKind, User
@@ -53,9 +56,17 @@ def _change(scope: Account | Book | None, state: str, reason: str, by: User | No
         reason=reason,
         changed_by=by,
         at=at,
+        market_at=_market_time(scope, at),
     )
     for book_id in _books_of(scope):
         broadcast.announce(f"book-{book_id}", kind="state", book=book_id)
+
+
+def _market_time(scope: Account | Book | None, wall: datetime) -> datetime:
+    """Market time of a change at wall time `wall`, so that it stands in its place among trades."""
+    account = scope.account if isinstance(scope, Book) else scope
+    feed = account.feed if account else Feed.objects.running().order_by("-id").first()
+    return clock.now(feed, wall) if feed and (feed.market_now or not feed.lock_step) else wall
 
 
 def _books_of(scope: Account | Book | None) -> list[int]:
@@ -77,7 +88,22 @@ _STATES = Prepared(
 def strictest(book: Book) -> str:
     """The state that holds for a book: the strictest of system, account and book. One statement."""
     states = _STATES(account=f"account:{book.account_id}", book=f"book:{book.pk}")
-    return max(states, key=lambda state: STRICTNESS.index(TradingStateKind(state)), default=TradingStateKind.ACTIVE)
+    return max(states, key=_strictness, default=TradingStateKind.ACTIVE)
+
+
+def strictest_of(books: Iterable[Book]) -> dict[int, str]:
+    """The same for each of these books, by its id. One statement."""
+    scopes = {book.pk: ("system", f"account:{book.account_id}", f"book:{book.pk}") for book in books}
+    named = {scope for names in scopes.values() for scope in names}
+    current = dict(TradingState.objects.current().filter(scope__in=named).values_list("scope", "state"))
+    return {
+        pk: max((current[name] for name in names if name in current), key=_strictness, default=TradingStateKind.ACTIVE)
+        for pk, names in scopes.items()
+    }
+
+
+def _strictness(state: str) -> int:
+    return STRICTNESS.index(TradingStateKind(state))
 
 
 def current_system() -> TradingState:

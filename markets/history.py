@@ -127,13 +127,17 @@ def _divides(base: str, timeframe: str) -> bool:
 # --- Windows ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Window:
-    """Stored candles from the anchor on. `holes` are ranges of open times in which nothing was stored."""
+    """Stored candles from the anchor on. `holes` are ranges of open times in which nothing was stored.
+
+    `looked` is the market second in which what is missing was last looked for.
+    """
 
     candles: Candles
     series: Series
     holes: tuple[tuple[int, int], ...]
+    looked: int = -1
 
     @classmethod
     def of(cls, candles: Candles, timeframe: str, anchor: int) -> "_Window":
@@ -163,15 +167,18 @@ def forget() -> None:
 def series(instruments: Iterable[Instrument], timeframes: Iterable[str], now: datetime) -> Mapping[Key, Series]:
     """The window of each instrument and timeframe at `now`, keyed (instrument id, timeframe).
 
-    One query at most, whatever the number of windows; none where this process has them whole. An empty series
-    stands where nothing is stored. Indicators computed on a series are shared with all its readers.
+    One query at most, whatever the number of windows. None where this process has them whole, or has looked for
+    what is missing in the same market second: a candle that comes late is seen from the next second on. An empty
+    series stands where nothing is stored. Indicators computed on a series are shared with all its readers.
     """
-    ids = [instrument.pk for instrument in instruments]
+    ids, second = [instrument.pk for instrument in instruments], int(now.timestamp())
     frames = {timeframe: windows.bounds(timeframe, now) for timeframe in timeframes}
     kept = _kept(ids, frames)
-    rows = _rows(_missing(ids, frames, kept))
+    rows = _rows(_missing(ids, frames, kept, second))
     return {
-        (pk, timeframe): _window(pk, timeframe, frames[timeframe], kept, rows) for timeframe in frames for pk in ids
+        (pk, timeframe): _window(pk, timeframe, frames[timeframe], kept, rows, second)
+        for timeframe in frames
+        for pk in ids
     }
 
 
@@ -187,7 +194,7 @@ def _kept(ids: list[int], frames: dict[str, tuple[int, int]]) -> dict[Key, _Wind
 
 
 def _missing(
-    ids: list[int], frames: dict[str, tuple[int, int]], kept: dict[Key, _Window]
+    ids: list[int], frames: dict[str, tuple[int, int]], kept: dict[Key, _Window], second: int
 ) -> dict[tuple[str, int, int], list[int]]:
     """What to ask for: (timeframe, first, last) with the instruments that lack it.
 
@@ -198,6 +205,8 @@ def _missing(
     for timeframe, (anchor, last) in frames.items():
         for pk in ids:
             window = kept.get((pk, timeframe))
+            if window is not None and window.looked == second:
+                continue
             newer = (window.last + TIMEFRAMES[timeframe] if window and len(window.candles) else anchor, last)
             for first, end in (*(window.holes if window else ()), newer):
                 if first <= min(end, last):
@@ -223,6 +232,7 @@ def _window(
     frame: tuple[int, int],
     kept: dict[Key, _Window],
     rows: dict[Key, list[tuple[float, ...]]],
+    second: int,
 ) -> Series:
     anchor, last = frame
     window = kept.get((pk, timeframe))
@@ -230,6 +240,7 @@ def _window(
     if window is None or len(new):
         candles = _merged(window.candles, new) if window else new
         window = _keep((pk, timeframe, anchor), _Window.of(candles, timeframe, anchor))
+    window.looked = second
     if window.last <= last:
         return window.series
     # Another feed on the same candles is further on.

@@ -9,16 +9,24 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import ViewSetMixin
 
 from bots import api as bots
+from ledger import api as ledger
 from tradingsite.status import StatusViewSet
 
 # Prefix and viewset, in the order of the documentation.
 RESOURCES: tuple[tuple[str, type[ViewSetMixin]], ...] = (
     ("status", StatusViewSet),
+    ("diary", bots.DiaryViewSet),
     ("bots", bots.BotViewSet),
+    ("accounts", ledger.AccountViewSet),
+    ("books", ledger.BookViewSet),
+    ("instruments", ledger.InstrumentViewSet),
+    ("candles", ledger.CandleViewSet),
     ("orders", bots.OrderViewSet),
     ("trades", bots.TradeViewSet),
     ("positions", bots.PositionViewSet),
     ("decisions", bots.DecisionViewSet),
+    ("performance", bots.PerformanceViewSet),
+    ("leaderboard", bots.LeaderboardViewSet),
 )
 
 router = SimpleRouter()

@@ -29,7 +29,19 @@ SCHEMES = {
     "REDIS_URL": ("redis", "rediss", "unix"),
     "EMAIL_URL": tuple(sorted(environ.Env.EMAIL_SCHEMES)),
 }
-WHOLE_NUMBERS = {"PORT": (1, 65535), "DATABASE_POOL": (2, 1000), "WORKER_THREADS": (1, 1000)}
+CENTURY = 36_500  # days
+WHOLE_NUMBERS = {
+    "PORT": (1, 65535),
+    "DATABASE_POOL": (2, 1000),
+    "WORKER_THREADS": (1, 1000),
+    # A day back is what the change over 24 hours is told from, so two are the least.
+    "KEEP_CANDLES_DAYS": (2, CENTURY),
+    "KEEP_EQUITY_DAYS": (1, CENTURY),
+    "KEEP_EQUITY_HOURLY_DAYS": (1, CENTURY),
+    "KEEP_HOLDS_DAYS": (1, CENTURY),
+    "KEEP_REPORTS_DAYS": (1, CENTURY),
+}
+RATES = ("API_RATE", "API_RATE_ANONYMOUS")
 ORIGIN_LISTS = ("CSRF_TRUSTED_ORIGINS", "CORS_ALLOWED_ORIGINS")
 DEFAULT_SECRETS = ("django-insecure", "changeme", "change-me", "secret", "example")
 
@@ -97,6 +109,12 @@ def switches(values: Values) -> Iterator[str]:
             yield f"{name} is {values[name]!r}; it must be true or false."
 
 
+def rates(values: Values) -> Iterator[str]:
+    for name in RATES:
+        if not re.fullmatch(r"[1-9]\d{0,6}/(sec|min|hour|day)", values.get(name, "1/min").strip()):
+            yield f"{name} is {values[name]!r}; it must be a number per sec, min, hour or day, such as 600/min."
+
+
 def log_level(values: Values) -> Iterator[str]:
     level = values.get("LOG_LEVEL", "INFO")
     if level not in LOG_LEVELS:
@@ -157,6 +175,7 @@ CHECKS = (
     feed,
     addresses,
     switches,
+    rates,
     log_level,
     origins,
     credentials_keys,

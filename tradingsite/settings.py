@@ -208,6 +208,18 @@ CELERY_BEAT_SCHEDULE = {
     },
 }
 
+# --- What is kept ----------------------------------------------------------------------------------------
+
+# In days of market time; `manage.py prune` removes what is older. Trades, orders, positions, cash, intents,
+# decisions that acted or were refused, and trading states are kept for ever.
+KEEP_DAYS = {
+    "candles": env.int("KEEP_CANDLES_DAYS", default=14),
+    "equity": env.int("KEEP_EQUITY_DAYS", default=7),
+    "equity_hourly": env.int("KEEP_EQUITY_HOURLY_DAYS", default=90),
+    "holds": env.int("KEEP_HOLDS_DAYS", default=30),
+    "reports": env.int("KEEP_REPORTS_DAYS", default=7),
+}
+
 # --- People ----------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "ledger.User"
@@ -231,13 +243,18 @@ globals().update(EMAIL_CONFIG)
 
 # --- API -------------------------------------------------------------------------------------------------
 
-REST_FRAMEWORK = {
+# Each token (or signed-in person) for itself, and each address that is neither; written as 600/min.
+API_RATES = {
+    "client": env.str("API_RATE", default="600/min"),
+    "address": env.str("API_RATE_ANONYMOUS", default="30/min"),
+}
+REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "ledger.tokens.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["ledger.tokens.HasScope"],
-    "DEFAULT_PAGINATION_CLASS": "tradingsite.pages.Pages",
+    "DEFAULT_THROTTLE_CLASSES": ["ledger.throttles.PerClient", "ledger.throttles.PerAddress"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -251,6 +268,19 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # Fields of one name with different choices: without these their types would be called by a checksum.
+    "ENUM_NAME_OVERRIDES": {
+        "BotStatus": "bots.models.BotStatus",
+        "CycleStatus": "bots.models.CycleStatus",
+        "OrderState": "ledger.models.OrderState",
+        "PositionState": "ledger.models.PositionState",
+        "TradingState": "ledger.models.TradingStateKind",
+        "AccountKind": "ledger.models.AccountKind",
+        "BookKind": "ledger.models.BookKind",
+        "FeedKind": "markets.models.FeedKind",
+        "InstrumentKind": "markets.models.instruments.InstrumentKind",
+        "DiaryKind": "bots.diary.Kind",
+    },
 }
 
 # --- Words, times, files ---------------------------------------------------------------------------------
@@ -293,6 +323,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$", r"^metrics$"]
 # Only behind a proxy that sets this header itself: anyone else could claim to speak https.
 TLS_PROXY = env.bool("TLS_PROXY", default=False)
+# Addresses are counted by; without a proxy anyone could claim to be another in X-Forwarded-For.
+REST_FRAMEWORK["NUM_PROXIES"] = 1 if TLS_PROXY else 0
 if TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True

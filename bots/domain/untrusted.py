@@ -60,7 +60,7 @@ def number(value: object, field: str) -> Decimal:
         raise Unfit("bad_number", f"{field} must be a number, not {shown(value)}.")
     if not found.is_finite():
         raise Unfit("bad_number", f"{field} must be a finite number, not {shown(value)}.")
-    if found.copy_abs() > LARGEST:  # abs() itself would overflow
+    if found.copy_abs() > LARGEST:
         raise Unfit("out_of_range", f"{field} {shown(value)} is too large to be meant.")
     return found
 

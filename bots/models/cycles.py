@@ -29,7 +29,7 @@ class CycleQuerySet(models.QuerySet["Cycle"]):
         return self.filter(bot__owner=user)
 
     def pending(self) -> "CycleQuerySet":
-        return self.filter(status__in=(CycleStatus.QUEUED, CycleStatus.RUNNING))
+        return self.filter(ended_at__isnull=True, status__in=(CycleStatus.QUEUED, CycleStatus.RUNNING))
 
 
 class Cycle(models.Model):
@@ -58,7 +58,8 @@ class Cycle(models.Model):
         constraints = [models.UniqueConstraint(fields=["bot", "slot"], name="one_cycle_per_slot")]
         indexes = [
             models.Index(fields=["bot", "-id"], name="cycle_of_bot"),
-            models.Index(fields=["status"], name="cycle_pending", condition=models.Q(status__in=("queued", "running"))),
+            # SQLite uses a partial index only where its condition needs no parameter.
+            models.Index(fields=["bot", "slot"], name="cycle_pending", condition=models.Q(ended_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

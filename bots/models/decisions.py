@@ -9,10 +9,16 @@ from markets.models import Instrument
 from .bots import Bot
 from .cycles import Cycle
 
+SPOKE = models.Q(acted=True) | models.Q(refused=True)
+
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
     def of(self, user: models.Model) -> "DecisionQuerySet":
         return self.filter(bot__owner=user)
+
+    def spoke(self) -> "DecisionQuerySet":
+        """Decisions that asked for more than holding, whatever became of it."""
+        return self.filter(SPOKE)
 
 
 class Decision(models.Model):
@@ -34,7 +40,11 @@ class Decision(models.Model):
     objects = DecisionQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["bot", "-id"], name="decision_of_bot")]
+        indexes = [
+            models.Index(fields=["bot", "-id"], name="decision_of_bot"),
+            models.Index(fields=["bot", "-at", "-id"], name="decision_by_time"),
+            models.Index(fields=["bot", "-at", "-id"], name="decision_that_spoke", condition=SPOKE),
+        ]
 
     def __str__(self) -> str:
         return f"{self.bot_id} {self.at:%Y-%m-%d %H:%M}"

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bots.domain.decisions import Action, Answer, Proposal, RefusedItem, parse, schema
@@ -210,6 +210,7 @@ ITEMS = st.fixed_dictionaries(
 
 
 @settings(max_examples=400)
+@example(raw={"items": [{"symbol": "BTC/USDT:USDT", "action": "open_long", "conviction": "1e999999999"}]})
 @given(raw=JUNK | st.fixed_dictionaries({"items": st.lists(ITEMS | JUNK, max_size=5), "summary": JUNK}))
 @pytest.mark.requirement("BOT-04")
 @pytest.mark.requirement("SEC-04")

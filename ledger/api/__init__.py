@@ -1,10 +1,15 @@
-"""The ledger's resources of the API: orders, trades and positions, to read.
+"""The ledger's resources of the API: accounts, books, orders, trades and positions, instruments and candles.
 
-Everything starts from its owner, so another user's id is not found here. `rows` and `filtering` are what
-resources of other apps build on, too.
+All of it is to read and starts from its owner, so another user's id is not found here. `rows`, `pages`, `lines` and
+`filtering` are what resources of other apps build on, too.
 """
 
-from .filtering import SymbolFilter, choice, owned, since, until, yes_or_no
+from .candles import CandleViewSet
+from .filtering import Own, SymbolFilter, choice, owned, owner, since, until, yes_or_no
+from .holdings import AccountViewSet, BookViewSet
+from .instruments import InstrumentViewSet
+from .lines import ASIDE, Computed, Line, Lines, text, utc
+from .pages import Pages, TimedPages
 from .resources import (
     OrderFilters,
     OrderViewSet,
@@ -13,23 +18,40 @@ from .resources import (
     TradeFilters,
     TradeViewSet,
 )
-from .rows import Amount, Documented, OwnRows, Row
+from .rows import Amount, Documented, Guarded, OwnHistory, OwnRows, Row, refuse_unknown
 
 __all__ = [
+    "ASIDE",
+    "AccountViewSet",
     "Amount",
+    "BookViewSet",
+    "CandleViewSet",
+    "Computed",
     "Documented",
+    "Guarded",
+    "InstrumentViewSet",
+    "Line",
+    "Lines",
     "OrderFilters",
     "OrderViewSet",
+    "Own",
+    "OwnHistory",
     "OwnRows",
+    "Pages",
     "PositionFilters",
     "PositionViewSet",
     "Row",
     "SymbolFilter",
+    "TimedPages",
     "TradeFilters",
     "TradeViewSet",
     "choice",
     "owned",
+    "owner",
+    "refuse_unknown",
     "since",
+    "text",
     "until",
+    "utc",
     "yes_or_no",
 ]

@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
 from rest_framework.request import Request
 
 from markets.models import Instrument
@@ -36,13 +37,14 @@ def choice(choices: Any, **kwargs: Any) -> filters.ChoiceFilter:
     return filters.ChoiceFilter(choices=choices.choices, error_messages={"invalid_choice": named}, **kwargs)
 
 
-def yes_or_no(field: str) -> filters.TypedChoiceFilter:
+def yes_or_no(field: str, **kwargs: Any) -> filters.TypedChoiceFilter:
     """A filter by true or false; the framework's own takes any other word for "not asked"."""
     made = filters.TypedChoiceFilter(
         field,
         choices=[("true", "yes"), ("false", "no")],
         coerce=lambda word: word == "true",
         error_messages={"invalid_choice": "%(value)s is neither true nor false."},
+        **kwargs,
     )
     return extend_schema_field(OpenApiTypes.BOOL)(made)
 
@@ -56,6 +58,30 @@ def owned(model: type[Model], **kwargs: Any) -> filters.ModelChoiceFilter:
 
     refusal = f"You have no {model._meta.verbose_name} with the id %(value)s."
     return filters.ModelChoiceFilter(queryset=of, error_messages={"invalid_choice": refusal}, **kwargs)
+
+
+def owner(model: type[Model], field_name: str) -> filters.ModelChoiceFilter:
+    """`owned`, for lists that are read owner by owner: it narrows the owners, and leaves the rows to them."""
+    return owned(model, field_name=field_name, method=lambda rows, name, chosen: rows)
+
+
+class Own(serializers.PrimaryKeyRelatedField):
+    """A row of the asking user by its id, for queries that are no set of filters."""
+
+    def __init__(self, model: type[Model], **kwargs: Any) -> None:
+        super().__init__(queryset=model._default_manager.none(), required=False, **kwargs)
+        self.model: Any = model
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: QuerySet[Any] = self.model.objects.of(self.context["request"].user)
+        return rows
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            return super().to_internal_value(data)
+        except serializers.ValidationError:
+            name = self.model._meta.verbose_name
+            raise serializers.ValidationError(f"You have no {name} with the id {str(data)[:40]}.") from None
 
 
 def since(field: str) -> filters.IsoDateTimeFilter:

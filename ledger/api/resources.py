@@ -1,13 +1,30 @@
 """Orders, trades and positions as others see them: each serializer beside its filters and its viewset."""
 
+from decimal import Decimal
+from typing import Any
+
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 
 from ledger.models import Book, Order, OrderState, Position, PositionState, Trade
+from ledger.models.orders import LIVE_STATES, OrderQuerySet
+from ledger.models.positions import PositionQuerySet
 from ledger.valuation import marked
+from markets.domain.holdings import Holding
 
-from .filtering import SymbolFilter, choice, owned, since, until
-from .rows import Amount, OwnRows, Row
+from .filtering import SymbolFilter, choice, owner, since, until
+from .lines import Computed, Line, Lines, text
+from .pages import Pages
+from .rows import Amount, OwnHistory, Row
+
+
+def quotient(value: str, quantity: str) -> str | None:
+    divisor = Decimal(quantity)
+    return text(Decimal(value) / divisor) if divisor else None
+
+
+def difference(gain: str, loss: str) -> str:
+    return text(Decimal(gain) - Decimal(loss))
 
 
 class OrderSerializer(Row):
@@ -25,19 +42,28 @@ class OrderSerializer(Row):
 
 
 class OrderFilters(filters.FilterSet):
-    book = owned(Book)
+    book = owner(Book, "book")
     instrument = SymbolFilter("instrument__symbol")
-    state = choice(OrderState)
+    state = choice(OrderState, method="in_state")
     since = since("at")
     until = until("at")
 
+    def in_state(self, rows: OrderQuerySet, name: str, state: str) -> OrderQuerySet:
+        # What is not over yet has a small index of its own.
+        return rows.filter(state=state, **{"closed_at": None} if state in LIVE_STATES else {})
 
-class OrderViewSet(OwnRows):
+
+class OrderViewSet(OwnHistory):
     """Orders, from plan to end, newest first."""
 
-    queryset = Order.objects.select_related("instrument")
+    queryset = Order.objects.all()
     serializer_class = OrderSerializer
     filterset_class = OrderFilters
+    lines = Lines(
+        OrderSerializer,
+        remaining=Computed(("quantity", "filled"), difference),
+        average_price=Computed(("filled_value", "filled"), quotient),
+    )
 
 
 class TradeSerializer(Row):
@@ -53,18 +79,19 @@ class TradeSerializer(Row):
 
 
 class TradeFilters(filters.FilterSet):
-    book = owned(Book)
+    book = owner(Book, "book")
     instrument = SymbolFilter("instrument__symbol")
     since = since("at")
     until = until("at")
 
 
-class TradeViewSet(OwnRows):
+class TradeViewSet(OwnHistory):
     """Executions, newest first."""
 
-    queryset = Trade.objects.select_related("instrument")
+    queryset = Trade.objects.all()
     serializer_class = TradeSerializer
     filterset_class = TradeFilters
+    lines = Lines(TradeSerializer, net=Computed(("realised", "fee"), difference))
 
 
 class PositionSerializer(Row):
@@ -74,7 +101,7 @@ class PositionSerializer(Row):
     exit_price = Amount(read_only=True, allow_null=True)
     net = Amount(read_only=True)
     mark = Amount(read_only=True, allow_null=True)
-    unrealised = serializers.SerializerMethodField()
+    unrealised = Amount(read_only=True, allow_null=True)
 
     class Meta:
         model = Position
@@ -85,24 +112,45 @@ class PositionSerializer(Row):
             "unprotected_seconds", "exit_reason", "opened_at", "closed_at",
         ]  # fmt: skip
 
-    def get_unrealised(self, position: Position) -> str | None:
-        mark = position.mark  # type: ignore[attr-defined]
-        if mark is None or not position.quantity:
-            return None
-        return str(Amount().to_representation(position.holding.unrealised(mark)))
-
 
 class PositionFilters(filters.FilterSet):
-    book = owned(Book)
+    book = owner(Book, "book")
     instrument = SymbolFilter("instrument__symbol")
-    state = choice(PositionState)
+    state = choice(PositionState, method="in_state")
     since = since("opened_at")
     until = until("opened_at")
 
+    def in_state(self, rows: PositionQuerySet, name: str, state: str) -> PositionQuerySet:
+        return rows.filter(state=state, **{} if state == PositionState.CLOSED else {"closed_at": None})
 
-class PositionViewSet(OwnRows):
+
+def unrealised(quantity: str, cost: str, mark: str | None) -> str | None:
+    held = Holding(Decimal(quantity), Decimal(cost))
+    return text(held.unrealised(Decimal(mark))) if mark is not None and held.quantity else None
+
+
+def net(realised: str, fees: str, funding: str) -> str:
+    return text(Decimal(realised) - Decimal(fees) + Decimal(funding))
+
+
+class PositionViewSet(OwnHistory):
     """Positions, from flat to flat, with their plan and newest mark; newest first."""
 
-    queryset = marked(Position.objects.all())
+    queryset = Position.objects.all()
     serializer_class = PositionSerializer
     filterset_class = PositionFilters
+    # Not by time: an opening position has none yet.
+    by = "id"
+    pagination_class = Pages
+    lines = Lines(
+        PositionSerializer,
+        direction=Computed(("long",), lambda long: "long" if long else "short"),
+        entry_price=Computed(("entry_value", "entry_quantity"), quotient),
+        exit_price=Computed(("exit_value", "exit_quantity"), quotient),
+        net=Computed(("realised", "fees", "funding"), net),
+        mark=Computed(("mark",), lambda mark: mark),
+        unrealised=Computed(("quantity", "cost", "mark"), unrealised),
+    )
+
+    def told(self, lines: Lines, rows: Any) -> list[Line]:
+        return lines.of(marked(rows))

@@ -3,20 +3,31 @@
 The documentation of the errors stands here too, because every resource has the same ones.
 """
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db.models import DecimalField, QuerySet
 from django_filters import rest_framework as filters
+from django_filters.utils import translate_validation
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from ledger.keyset import Place, newest
+from ledger.models import Book
 from ledger.tokens import HasScope
 from markets.fields import DECIMALS, DIGITS
+
+from .lines import Line, Lines
+from .pages import Pages, TimedPages
 
 PAGING = {"cursor", "page_size", "format"}
 
@@ -39,27 +50,53 @@ class Problem(serializers.Serializer):
     detail = serializers.CharField(help_text="What is wrong, in one sentence.")
 
 
+ERRORS: dict[int, Any] = {
+    400: OpenApiResponse(OpenApiTypes.OBJECT, description="Sentences by the name of the filter."),
+    401: OpenApiResponse(Problem, description="Nobody is signed in, or the token does not hold."),
+    403: OpenApiResponse(Problem, description="The token's scope does not reach this."),
+    404: OpenApiResponse(Problem, description="There is no such row of yours, or no such page."),
+    429: OpenApiResponse(Problem, description="Too many requests; `Retry-After` says how many seconds to wait."),
+}
+
+
 class Documented(AutoSchema):
-    """Adds to each operation the errors that it can answer with."""
+    """Adds to each operation the errors that it can answer with: those of the view's `errors`."""
 
     def get_response_serializers(self) -> Any:
         answer = super().get_response_serializers()
-        errors: dict[int, Any] = {
-            401: OpenApiResponse(Problem, description="Nobody is signed in, or the token does not hold."),
-            403: OpenApiResponse(Problem, description="The token's scope does not reach this."),
-        }
-        if not isinstance(self.view, OwnRows):
-            return {200: answer} | errors
-        errors[400] = OpenApiResponse(OpenApiTypes.OBJECT, description="Sentences by the name of the filter.")
-        errors[404] = OpenApiResponse(Problem, description="There is no such row of yours, or no such page.")
-        return {200: answer} | errors
+        told = answer if isinstance(answer, dict) else {200: answer}
+        return told | {code: ERRORS[code] for code in getattr(self.view, "errors", (401, 403, 429))}
 
 
-class OwnRows(ReadOnlyModelViewSet):
-    """Reads the rows of the asking user, newest first."""
+class Guarded(APIView):
+    """For who may read. Who may not is counted too, by address: guessing tokens gets slower, not further."""
 
     permission_classes = [HasScope]
     schema = Documented()
+    errors: tuple[int, ...] = (401, 403, 429)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().initial(request, *args, **kwargs)
+        except (AuthenticationFailed, NotAuthenticated):
+            self.check_throttles(request)
+            raise
+
+
+def refuse_unknown(request: Request, known: Iterable[str]) -> None:
+    """A filter that does not exist is refused: mistyped, it would silently answer with everything."""
+    known = sorted(known)
+    for name in request.query_params:
+        if name not in PAGING and name not in known:
+            there = f"there are {', '.join(known)}" if known else "there are none here"
+            raise ValidationError({name: [f"There is no filter {name}; {there}."]})
+
+
+class OwnRows(Guarded, ReadOnlyModelViewSet):
+    """Reads the rows of the asking user, newest first: for rows that do not grow without end."""
+
+    pagination_class = Pages
+    errors = (400, 401, 403, 404, 429)
     filterset_class: type[filters.FilterSet]
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -69,13 +106,65 @@ class OwnRows(ReadOnlyModelViewSet):
         return rows.of(self.request.user)  # type: ignore[attr-defined]
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        known = set(self.filterset_class.base_filters)
-        for name in self.request.query_params:
-            # A mistyped filter would silently answer with everything.
-            if name not in known | PAGING:
-                sentence = f"There is no filter {name}; there are {', '.join(sorted(known))}."
-                raise ValidationError({name: [sentence]})
+        refuse_unknown(self.request, self.filterset_class.base_filters)
         return super().filter_queryset(queryset)
+
+
+class OwnHistory(OwnRows):
+    """Reads rows that grow without end: as lines, page by page through the index of each book (or bot) of the user.
+
+    `by` is the column of their time, or "id"; `through` the column that leads to what the user owns. A page costs
+    the same at any depth, and other people's rows cost nothing.
+    """
+
+    queryset: QuerySet[Any]
+    lines: Lines
+    by = "at"
+    through = "book"
+    pagination_class: type[Pages] = TimedPages
+
+    def owners(self, chosen: Mapping[str, Any]) -> QuerySet[Any]:
+        """The user's books, or the one that the filters have chosen."""
+        books = Book.objects.of(self.request.user)  # type: ignore[arg-type]
+        return books.filter(pk=chosen["book"].pk) if chosen.get("book") else books
+
+    def told(self, lines: Lines, rows: Any) -> list[Line]:
+        """Reads `rows` as lines; whoever has more to tell of them adds it here."""
+        return lines.of(rows)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        rows, chosen = self.filtered(request)
+        owners = self.owners(chosen)
+        pages: Any = self.paginator
+        page = pages.cut(
+            request,
+            lambda place, count: self.told(
+                self.lines, newest(rows, place, count, by=self.by, through=self.through, owners=owners)
+            ),
+            lambda line: Place(line["id"], None if self.by == "id" else datetime.fromisoformat(line[self.by])),
+        )
+        return pages.get_paginated_response(page)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        lines = getattr(self, "whole", self.lines)
+        try:
+            found = self.told(lines, self.get_queryset().filter(pk=kwargs["pk"]))
+        except (TypeError, ValueError):
+            found = []
+        if not found:
+            raise NotFound(f"You have no {self.queryset.model._meta.verbose_name} with the id {kwargs['pk']}.")
+        return Response(found[0])
+
+    def filtered(self, request: Request) -> tuple[QuerySet[Any], Mapping[str, Any]]:
+        """Everybody's rows as the filters leave them, and what these have chosen: the owners are added to it."""
+        rows = self.queryset.all()
+        refuse_unknown(request, self.filterset_class.base_filters)
+        if not set(request.query_params) - PAGING:
+            return rows, {}  # a set of filters takes longer to make than a page
+        filterset = self.filterset_class(request.query_params, rows, request=request)
+        if not filterset.is_valid():
+            raise translate_validation(filterset.errors)
+        return filterset.qs, filterset.form.cleaned_data
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

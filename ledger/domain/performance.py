@@ -64,4 +64,9 @@ def profit_factor(results: Iterable[Decimal]) -> Decimal | None:
             gains += result
         else:
             losses -= result
+    return gains_over_losses(gains, losses)
+
+
+def gains_over_losses(gains: Decimal, losses: Decimal) -> Decimal | None:
+    """The profit factor of sums, both as positive numbers. None without a loss."""
     return gains / losses if losses else None

@@ -23,17 +23,23 @@ class CashQuerySet(models.QuerySet["CashEntry"]):
     def of(self, user: models.Model) -> "CashQuerySet":
         return self.filter(book__owner=user)
 
+    def without_trade(self) -> "CashQuerySet":
+        """Cash that moved by itself: funding, liquidation, deposits and transfers."""
+        return self.filter(trade__isnull=True)
+
 
 class CashEntry(models.Model):
     """One movement of cash, signed from the book's side. `ref` is the venue's own id or names the cause."""
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
-    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="entries")
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="entries", db_index=False)
     kind = models.CharField(max_length=12, choices=CashKind)
     currency = models.CharField(max_length=20)
     amount = ExactDecimalField()
     ref = models.CharField(max_length=100)
-    trade = models.ForeignKey(Trade, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
+    trade = models.ForeignKey(
+        Trade, on_delete=models.PROTECT, null=True, blank=True, related_name="entries", db_index=False
+    )
     position = models.ForeignKey(Position, on_delete=models.PROTECT, null=True, blank=True, related_name="entries")
     at = models.DateTimeField(help_text="Market time.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -43,7 +49,12 @@ class CashEntry(models.Model):
     class Meta:
         verbose_name_plural = "cash entries"
         constraints = [models.UniqueConstraint(fields=["book", "kind", "ref"], name="cash_once")]
-        indexes = [models.Index(fields=["book", "-id"], name="cash_of_book")]
+        indexes = [
+            models.Index(fields=["book", "-id"], name="cash_of_book"),
+            models.Index(
+                fields=["book", "-at", "-id"], name="cash_without_trade", condition=models.Q(trade__isnull=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount} {self.currency}"

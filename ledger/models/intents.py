@@ -36,7 +36,7 @@ class Intent(models.Model):
     """
 
     key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="intents")
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="intents", db_index=False)
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(max_length=12, choices=IntentKind)
     source = models.CharField(max_length=10, choices=Source)

@@ -18,16 +18,19 @@ class PositionState(models.TextChoices):
     CLOSED = "closed", "Closed"
 
 
+NOT_CLOSED = models.Q(closed_at__isnull=True)
+
+
 class PositionQuerySet(models.QuerySet["Position"]):
     def of(self, user: models.Model) -> "PositionQuerySet":
         return self.filter(book__owner=user)
 
     def current(self) -> "PositionQuerySet":
         """Opening or open: what takes up room."""
-        return self.exclude(state=PositionState.CLOSED)
+        return self.filter(closed_at__isnull=True, state__in=(PositionState.OPENING, PositionState.OPEN))
 
     def open(self) -> "PositionQuerySet":
-        return self.filter(state=PositionState.OPEN)
+        return self.filter(closed_at__isnull=True, state=PositionState.OPEN)
 
     def closed(self) -> "PositionQuerySet":
         """Positions that ran their course; an opening that never filled is not one."""
@@ -41,8 +44,8 @@ class Position(models.Model):
     `expires_at` are its exit plan; the guardian enforces them.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="positions")
-    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="positions")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="positions", db_index=False)
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="positions", db_index=False)
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     intent = models.ForeignKey(
         Intent, on_delete=models.PROTECT, null=True, blank=True, related_name="positions", help_text="What opened it."
@@ -88,7 +91,10 @@ class Position(models.Model):
             models.CheckConstraint(condition=models.Q(cost__gte=0, margin__gte=0), name="position_values"),
         ]
         indexes = [
-            models.Index(fields=["book", "state"], name="position_of_book"),
+            # SQLite uses a partial index only where its condition needs no parameter.
+            models.Index(fields=["account", "state"], name="position_current", condition=NOT_CLOSED),
+            models.Index(fields=["book", "state", "-id"], name="position_current_of_book", condition=NOT_CLOSED),
+            models.Index(fields=["book", "-id"], name="position_of_book"),
             models.Index(fields=["book", "-closed_at"], name="position_closed"),
         ]
 

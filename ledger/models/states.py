@@ -36,6 +36,9 @@ class TradingState(models.Model):
     reason = models.CharField(max_length=300)
     changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     at = models.DateTimeField()
+    market_at = models.DateTimeField(
+        null=True, blank=True, help_text="Market time of the change, on the feed of its scope."
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
 
     objects = TradingStateQuerySet.as_manager()

@@ -20,8 +20,8 @@ class TradeQuerySet(models.QuerySet["Trade"]):
 class Trade(models.Model):
     """One execution. `fee` is positive when paid; `realised` is before fees. `order` is empty where the venue acted."""
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="trades")
-    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="trades")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="trades", db_index=False)
+    book = models.ForeignKey(Book, on_delete=models.PROTECT, related_name="trades", db_index=False)
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, blank=True, related_name="trades")
     position = models.ForeignKey(Position, on_delete=models.PROTECT, null=True, blank=True, related_name="trades")
@@ -47,6 +47,7 @@ class Trade(models.Model):
         ]
         indexes = [
             models.Index(fields=["book", "-id"], name="trade_of_book"),
+            models.Index(fields=["book", "-at", "-id"], name="trade_by_time"),
         ]
 
     def __str__(self) -> str:

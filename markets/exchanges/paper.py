@@ -18,6 +18,7 @@ from markets.domain.orders import Answer, Confirmed, OrderReport, OrderRequest, 
 from markets.domain.snapshot import QuoteView
 from markets.domain.venue_state import Answered
 from markets.models import Feed, PaperAccount, PaperOrder, PaperPosition, PaperReport, Quote
+from markets.prepared import Prepared
 
 from . import paper_rows
 from .base import Numbered
@@ -28,6 +29,15 @@ from .report_json import decode
 def open_account(*, key: UUID, feed: Feed, currency: str, deposit: Decimal) -> PaperAccount:
     """A new customer with `deposit` in the wallet. Nothing is reported: who pays in, knows."""
     return PaperAccount.objects.create(key=key, feed=feed, currency=currency, wallet=deposit)
+
+
+_QUOTE = Prepared(
+    lambda feed, symbol: (
+        Quote.objects.filter(feed=feed, instrument__symbol=symbol).select_related("instrument", "feed").order_by("id")
+    ),
+    "feed",
+    "symbol",
+)
 
 
 class PaperVenue:
@@ -80,11 +90,10 @@ class PaperVenue:
 
     def _send(self, request: OrderRequest) -> Answer:
         account = self._locked()
-        quotes = Quote.objects.filter(feed=self._feed, instrument__symbol=request.symbol)
-        quote = quotes.select_related("instrument", "feed").first()
-        if quote is None:
+        quotes = _QUOTE(feed=self._feed.pk, symbol=request.symbol)
+        if not quotes:
             return Refused("no_price", f"There is no price of {request.symbol} on this feed.")
-        instrument = quote.instrument
+        quote, instrument = quotes[0], quotes[0].instrument
         if instrument.settle != account.currency:
             text = f"{request.symbol} settles in {instrument.settle}, and the account is in {account.currency}."
             return Refused("wrong_currency", text)

@@ -27,7 +27,7 @@ class PaperAccount(models.Model):
 
 
 class PaperOrder(models.Model):
-    account = models.ForeignKey(PaperAccount, on_delete=models.CASCADE, related_name="orders")
+    account = models.ForeignKey(PaperAccount, on_delete=models.CASCADE, related_name="orders", db_index=False)
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     client_id = models.CharField(max_length=64)
     side = models.CharField(max_length=4)
@@ -51,7 +51,7 @@ class PaperOrder(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["account", "live"], name="paper_order_live"),
+            models.Index(fields=["account", "instrument"], name="paper_order_live", condition=models.Q(live=True)),
             models.Index(fields=["account", "client_id"], name="paper_order_client"),
         ]
 
@@ -82,7 +82,7 @@ class PaperReport(models.Model):
     `body` holds the report with its Decimals as text; `ref` makes income and trades unique per account.
     """
 
-    account = models.ForeignKey(PaperAccount, on_delete=models.CASCADE, related_name="reports")
+    account = models.ForeignKey(PaperAccount, on_delete=models.CASCADE, related_name="reports", db_index=False)
     kind = models.CharField(max_length=8)
     ref = models.CharField(max_length=100)
     body = models.JSONField()

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 MINUTE = TIMEFRAMES["1m"]
 LONG = samples.candles(1200, "5m")
 NOW = instant(int(LONG.time[1000]))
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -189,11 +190,12 @@ def test_what_another_process_stores_is_seen(bitcoin):
     keep(bitcoin, samples.without(LONG[:1000], 980, 990))
     assert len(window(bitcoin).candles) == 9
 
-    # Straight into the table, as another process would: this one is not told.
+    # Straight into the table, as another process would: this one is not told, and looks again a second later.
     keep(bitcoin, LONG[990:991])
-    assert len(window(bitcoin).candles) == 19
+    assert len(window(bitcoin).candles) == 9
+    assert len(window(bitcoin, NOW + SECOND).candles) == 19
     keep(bitcoin, LONG[980:981])
-    assert same(window(bitcoin).candles, windows.series(LONG, "5m", NOW).candles)
+    assert same(window(bitcoin, NOW + 2 * SECOND).candles, windows.series(LONG, "5m", NOW).candles)
 
 
 def test_older_history_that_is_imported_later_is_seen(bitcoin):
@@ -202,15 +204,27 @@ def test_older_history_that_is_imported_later_is_seen(bitcoin):
 
     keep(bitcoin, LONG[:900])
 
-    assert same(window(bitcoin).candles, windows.series(LONG, "5m", NOW).candles)
+    assert same(window(bitcoin, NOW + SECOND).candles, windows.series(LONG, "5m", NOW).candles)
 
 
 def test_a_window_with_holes_is_still_shared_and_cheap(bitcoin, django_assert_num_queries):
     keep(bitcoin, samples.without(LONG[800:1000], 50, 60, 70, 80, 90, 100))
     seen = window(bitcoin)
 
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(0):
         assert window(bitcoin) is seen
+    with django_assert_num_queries(1):
+        assert window(bitcoin, NOW + SECOND) is seen
+
+
+def test_a_candle_that_is_late_is_asked_for_once_a_second(bitcoin, django_assert_num_queries):
+    keep(bitcoin, LONG[:999])
+    window(bitcoin)
+
+    with django_assert_num_queries(0):
+        assert len(window(bitcoin).candles) == len(window(bitcoin).candles)
+    keep(bitcoin, LONG[999:1000])
+    assert same(window(bitcoin, NOW + SECOND).candles, windows.series(LONG, "5m", NOW).candles)
 
 
 def test_a_feed_that_is_behind_sees_nothing_of_one_that_is_ahead(bitcoin):

@@ -5,15 +5,31 @@ All of it is to read and starts from its owner, so another user's id is not foun
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 
 from bots.models import Bot, BotStatus, Decision, DecisionItem
+from bots.models.decisions import DecisionQuerySet
 from ledger import api as ledger
-from ledger.api import Amount, OwnRows, Row, SymbolFilter, choice, owned, since, until, yes_or_no
+from ledger.api import (
+    ASIDE,
+    Amount,
+    Line,
+    Lines,
+    OwnHistory,
+    OwnRows,
+    Row,
+    SymbolFilter,
+    choice,
+    owner,
+    since,
+    until,
+    yes_or_no,
+)
 
 
 class PolicyOfBotSerializer(serializers.Serializer):
@@ -98,55 +114,82 @@ class WholeDecisionSerializer(DecisionSerializer):
 
 
 class DecisionFilters(filters.FilterSet):
-    bot = owned(Bot)
+    bot = owner(Bot, "bot")
     instrument = SymbolFilter(method="about")
-    acted = yes_or_no("acted")
-    refused = yes_or_no("refused")
+    acted = yes_or_no("acted", method="that_did")
+    refused = yes_or_no("refused", method="that_did")
     since = since("at")
     until = until("at")
 
     def about(self, rows: QuerySet[Decision], name: str, symbol: str) -> QuerySet[Decision]:
         return rows.filter(Exists(DecisionItem.objects.filter(decision=OuterRef("pk"), instrument__symbol=symbol)))
 
+    def that_did(self, rows: DecisionQuerySet, name: str, wanted: bool) -> QuerySet[Decision]:
+        # The few that did something have an index of their own, which has to be named as it was made.
+        return rows.spoke().filter(**{name: True}) if wanted else rows.filter(**{name: False})
 
-class DecisionViewSet(OwnRows):
+
+class DecisionViewSet(OwnHistory):
     """What deciders answered and what became of each item, newest first."""
 
-    queryset = Decision.objects.select_related("cycle").prefetch_related(
-        Prefetch("items", DecisionItem.objects.order_by("id"))
-    )
+    queryset = Decision.objects.all()
     serializer_class = DecisionSerializer
     filterset_class = DecisionFilters
+    through = "bot"
+    lines = Lines(DecisionSerializer, items=ASIDE)
+    whole = Lines(WholeDecisionSerializer, items=ASIDE)
+    items = Lines(DecisionItemSerializer)
 
     def get_serializer_class(self) -> Any:
         return WholeDecisionSerializer if self.action == "retrieve" else DecisionSerializer
+
+    def owners(self, chosen: Mapping[str, Any]) -> QuerySet[Any]:
+        bots = Bot.objects.of(self.request.user)  # type: ignore[arg-type]
+        return bots.filter(pk=chosen["bot"].pk) if chosen.get("bot") else bots
+
+    def told(self, lines: Lines, rows: Any) -> list[Line]:
+        """The decisions with their items: two statements."""
+        told = lines.of(rows)
+        items: dict[int, list[Line]] = {line["id"]: [] for line in told}
+        rest = DecisionItem.objects.filter(decision__in=list(items)).order_by("id")
+        for decision, item in self.items.keyed(rest, "decision_id"):
+            items[decision].append(item)
+        for line in told:
+            line["items"] = items[line["id"]]
+        return told
 
 
 # The ledger knows books and no bots; so the filter by bot is added to its resources here.
 
 
+class OfBots(OwnHistory):
+    def owners(self, chosen: Mapping[str, Any]) -> QuerySet[Any]:
+        books = super().owners(chosen)
+        return books.filter(pk=chosen["bot"].book_id) if chosen.get("bot") else books
+
+
 class OrderFilters(ledger.OrderFilters):
-    bot = owned(Bot, field_name="book__bot")
+    bot = owner(Bot, "book__bot")
 
 
-class OrderViewSet(ledger.OrderViewSet):
+class OrderViewSet(OfBots, ledger.OrderViewSet):
     __doc__ = ledger.OrderViewSet.__doc__
     filterset_class = OrderFilters
 
 
 class TradeFilters(ledger.TradeFilters):
-    bot = owned(Bot, field_name="book__bot")
+    bot = owner(Bot, "book__bot")
 
 
-class TradeViewSet(ledger.TradeViewSet):
+class TradeViewSet(OfBots, ledger.TradeViewSet):
     __doc__ = ledger.TradeViewSet.__doc__
     filterset_class = TradeFilters
 
 
 class PositionFilters(ledger.PositionFilters):
-    bot = owned(Bot, field_name="book__bot")
+    bot = owner(Bot, "book__bot")
 
 
-class PositionViewSet(ledger.PositionViewSet):
+class PositionViewSet(OfBots, ledger.PositionViewSet):
     __doc__ = ledger.PositionViewSet.__doc__
     filterset_class = PositionFilters

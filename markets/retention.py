@@ -1,0 +1,72 @@
+"""What markets may forget: candles of simulated markets, and reports of the paper venue that their reader has booked.
+
+Candles of real exchanges are never touched. Everything goes in small batches, each in a transaction of its own, so
+that trading goes on meanwhile.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Exists, Min, OuterRef
+
+from .domain import windows
+from .domain.candles import TIMEFRAMES, milliseconds
+from .models import Candle, Feed, FeedKind, Instrument, PaperReport
+
+# Whatever the age: what indicators are computed over, and a bit more.
+NEWEST = max(600, windows.LONGEST)
+DAY = TIMEFRAMES["1d"] // TIMEFRAMES["1m"]  # minutes
+BATCH = 2000
+
+
+def candles(*, days: int, dry_run: bool = False) -> int:
+    """Remove simulated 1m candles older than `days` of market time, and coarser ones beyond the same number; how many.
+
+    So each timeframe keeps as many candles as there are minutes in `days`, and never fewer than `NEWEST`.
+    """
+    removed = 0
+    for exchange, now in _simulated():
+        for instrument in Instrument.objects.filter(exchange=exchange).order_by("pk"):
+            for timeframe, step in TIMEFRAMES.items():
+                before = milliseconds(now) - max(NEWEST, days * DAY) * step
+                removed += _older(instrument, timeframe, before, dry_run)
+    return removed
+
+
+def _simulated() -> Iterator[tuple[str, datetime]]:
+    """Simulated exchanges with the time of the feed on them that is furthest behind, among those that may go on."""
+    later = Feed.objects.filter(
+        kind=OuterRef("kind"), exchange=OuterRef("exchange"), starts_at=OuterRef("starts_at"), run__gt=OuterRef("run")
+    )
+    feeds = Feed.objects.filter(~Exists(later), kind=FeedKind.SIMULATED, market_now__isnull=False)
+    yield from feeds.values_list("exchange").annotate(now=Min("market_now")).order_by("exchange")
+
+
+def _older(instrument: Instrument, timeframe: str, before: int, dry_run: bool) -> int:
+    rows = Candle.objects.of(instrument, timeframe).between(None, before - 1)
+    if dry_run:
+        return rows.count()
+    removed = 0
+    while (first := rows.aggregate(first=Min("open_time"))["first"]) is not None:
+        last = min(before, first + BATCH * TIMEFRAMES[timeframe]) - 1
+        removed += Candle.objects.of(instrument, timeframe).between(first, last).delete()[0]
+    return removed
+
+
+def reports(*, key: UUID, until: int, before: datetime, dry_run: bool = False) -> int:
+    """Remove an account's reports up to the id `until` that were made before this market time; how many.
+
+    Whoever reads reports says how far: what is not booked yet stays, however old it is.
+    """
+    rows = PaperReport.objects.filter(account__key=key, id__lte=until).order_by("id")
+    removed, after = 0, 0
+    while batch := list(rows.filter(id__gt=after).values_list("id", "body__at")[:BATCH]):
+        old = [pk for pk, at in batch if datetime.fromisoformat(at) < before]
+        removed += len(old)
+        if old and not dry_run:
+            PaperReport.objects.filter(pk__in=old).delete()
+        if len(old) < len(batch):
+            break  # They came in the order of time: the rest is younger.
+        after = batch[-1][0]
+    return removed

@@ -1,0 +1,104 @@
+from datetime import timedelta
+
+import pytest
+
+from markets import retention
+from markets.domain.candles import TIMEFRAMES, milliseconds
+from markets.models import Candle, Feed, FeedKind, PaperAccount, PaperReport
+from markets.tests import rows
+from markets.tests.rows import NOW
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+
+
+def fill(instrument, timeframe, count):
+    """So many candles, the last closing at NOW."""
+    step, end = TIMEFRAMES[timeframe], milliseconds(NOW)
+    Candle.objects.insert((instrument.pk, timeframe, end - n * step, 1, 1, 1, 1, 1) for n in range(1, count + 1))
+
+
+def count(instrument, timeframe):
+    return Candle.objects.of(instrument, timeframe).count()
+
+
+@pytest.mark.requirement("OPS-04")
+def test_old_candles_of_a_simulated_market_go(monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 100)
+    rows.feed()
+    instrument = rows.instrument()
+    fill(instrument, "1m", 3500)
+    fill(instrument, "1h", 800)
+
+    assert retention.candles(days=2, dry_run=True) == 620
+    assert retention.candles(days=2) == 620
+
+    assert (count(instrument, "1m"), count(instrument, "1h")) == (2880, 800)
+    assert Candle.objects.of(instrument, "1m").order_by("open_time").first().open_time == milliseconds(NOW - 2 * DAY)
+    assert retention.candles(days=2) == 0
+
+
+def test_a_timeframe_keeps_what_indicators_need_whatever_is_asked():
+    rows.feed()
+    instrument = rows.instrument()
+    fill(instrument, "1h", 700)
+
+    assert retention.candles(days=0) == 100
+    assert count(instrument, "1h") == retention.NEWEST
+
+
+def test_holes_do_not_stop_it(monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 10)
+    rows.feed()
+    instrument = rows.instrument()
+    Candle.objects.insert((instrument.pk, "1m", ago * TIMEFRAMES["1m"], 1, 1, 1, 1, 1) for ago in (0, 7, 5000))
+
+    assert retention.candles(days=2) == 3
+
+
+@pytest.mark.parametrize("kind", [FeedKind.REPLAY, FeedKind.LIVE])
+def test_real_candles_stay(kind):
+    rows.feed(kind=kind, exchange="binanceusdm")
+    instrument = rows.instrument(exchange="binanceusdm")
+    fill(instrument, "1m", 5000)
+
+    assert retention.candles(days=2) == 0
+
+
+def test_the_feed_that_is_furthest_behind_decides():
+    rows.feed(market_now=NOW)
+    rows.feed("same market, later start", market_now=NOW - DAY, starts_at=NOW - DAY)
+    instrument = rows.instrument()
+    fill(instrument, "1m", 3500)
+
+    assert retention.candles(days=2) == 0
+
+
+def test_a_run_that_was_begun_anew_holds_nothing_back():
+    rows.feed(market_now=NOW - 30 * DAY)
+    rows.feed("simulated-7 #2", run=2, market_now=NOW)
+    fill(rows.instrument(), "1m", 3500)
+
+    assert retention.candles(days=2) == 620
+
+
+def report(account, day):
+    body = {"at": (NOW + day * DAY).isoformat()}
+    return PaperReport.objects.create(account=account, kind="order", ref="x", body=body).pk
+
+
+def test_reports_go_up_to_what_is_booked_and_while_they_are_old(monkeypatch):
+    monkeypatch.setattr(retention, "BATCH", 2)
+    mine = PaperAccount.objects.create(feed=rows.feed(), currency="USDT", wallet=1)
+    other = PaperAccount.objects.create(feed=rows.feed(), currency="USDT", wallet=1)
+    made = [report(mine, day) for day in range(7)]
+    foreign = report(other, 0)
+
+    assert retention.reports(key=mine.key, until=made[4], before=NOW + 3 * DAY, dry_run=True) == 3
+    assert PaperReport.objects.count() == 8
+    assert retention.reports(key=mine.key, until=made[4], before=NOW + 3 * DAY) == 3
+    assert retention.reports(key=mine.key, until=made[4], before=NOW + 30 * DAY) == 2
+
+    assert set(PaperReport.objects.values_list("pk", flat=True)) == {made[5], made[6], foreign}
+    assert Feed.objects.count() == 1
