@@ -1,0 +1,158 @@
+"""The measures: which places each needs, the processes it runs there, and the figures that come of them."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import places
+from .figures import Figure
+from .places import Place
+
+ROOT = Path(__file__).resolve().parent.parent
+HOLDERS, LOG_ROWS = 5, 100_000
+TIMETABLE = 5_000
+IN_FLIGHT = 200
+CROWD = 300
+HOLDER = "house:buy_and_hold"
+INTERVAL_MS = 180_000
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A folder for all places, the number of runs, and somebody to tell what goes on."""
+
+    folder: Path
+    runs: int
+    say: Callable[[str], None]
+
+    @contextmanager
+    def place(self, kind: str, *steps: Sequence[str]) -> Iterator[Place]:
+        """A new place, filled by these steps of `bench.prepare`."""
+        made = places.sqlite(self.folder) if kind == "SQLite" else places.postgres(self.folder)
+        try:
+            for step in steps:
+                self.process(made, "prepare", *step)
+            yield made
+        finally:
+            made.drop()
+
+    def process(self, place: Place, module: str, *args: str, redis: str = "") -> Result:
+        """One fresh process; what it printed. Raises RuntimeError with what it said where it failed."""
+        self.say(f"{place.kind}: {module} {' '.join(args)}")
+        done = subprocess.run(
+            [sys.executable, "-m", f"bench.{module}", *args],
+            cwd=ROOT, env={**place.environment, "REDIS_URL": redis}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"bench.{module} ended with {done.returncode} on {place.kind}:\n{done.stderr[-3000:]}")
+        return json.loads(done.stdout) if done.stdout else {}
+
+    def repeated(self, base: Place, module: str, *args: str, redis: str = "") -> list[Result]:
+        """A run on a copy of its own, as often as asked for."""
+        return [self.once(base, module, *args, redis=redis) for _ in range(self.runs)]
+
+    def once(self, base: Place, module: str, *args: str, redis: str = "") -> Result:
+        copied = base.copy()
+        try:
+            return self.process(copied, module, *args, redis=redis)
+        finally:
+            copied.drop()
+
+
+def column(results: Sequence[Result], name: str) -> list[float]:
+    return [result[name] for result in results]
+
+
+def holding(lab: Lab, kind: str) -> list[Figure]:
+    """A holding cycle with empty tables and with long ones, by turns, so that both meet the same neighbours."""
+    with lab.place(kind, ["bots", str(HOLDERS), HOLDER]) as empty:
+        filled = empty.copy()
+        try:
+            lab.process(filled, "prepare", "rows", str(LOG_ROWS))
+            pairs = [(lab.once(empty, "holding"), lab.once(filled, "holding")) for _ in range(lab.runs)]
+        finally:
+            filled.drop()
+    short, long = [one for one, _ in pairs], [other for _, other in pairs]
+    driver, most = ("sqlite3", 10) if kind == "SQLite" else ("psycopg", 15)
+    wall, bare = column(short, "wall"), column(short, "floor")
+    return [
+        Figure(f"holding cycle, {kind}", "ms", wall, f"ms: bare {driver}", bare, at_most=most),
+        Figure("  of it CPU of our process", "ms", column(short, "cpu"), at_most=12),
+        Figure("  statements", "", column(short, "statements"), at_most=20),
+        Figure(
+            f"  with {LOG_ROWS:,} log rows a bot", "ms", column(long, "wall"), "ms: empty tables", wall,
+            at_most=1.2, of_ratio=True,
+        ),
+    ]  # fmt: skip
+
+
+def claims(lab: Lab, kind: str) -> list[Figure]:
+    with lab.place(kind, ["timetable", str(TIMETABLE)]) as base:
+        runs = lab.repeated(base, "claims")
+    bots, first = f"of {TIMETABLE:,} bots, {kind}", runs[0]
+    return [
+        Figure(
+            f"claim {first['due']:.0f} {bots}", "ms", column(runs, "tick"), "ms: bare driver", column(runs, "floor"), 50
+        ),
+        Figure("  nobody is due", "ms", column(runs, "idle"), at_most=50),
+        Figure(f"  after 10 s without a tick: {runs[0]['paused']}", "ms", column(runs, "pause"), at_most=50),
+        Figure(f"  after an outage: {runs[0]['all']:,}", "ms", column(runs, "outage")),
+    ]
+
+
+def flight(lab: Lab, redis: str) -> list[Figure]:
+    with lab.place("PostgreSQL", ["bots", str(IN_FLIGHT), HOLDER]) as base:
+        runs = lab.repeated(base, "flight", redis=redis)
+    cpu = [run["worker_ms"] + run["dispatch_ms"] for run in runs]
+    bots = [INTERVAL_MS / 2 / ms for ms in cpu]
+    return [
+        Figure(
+            "CPU of a cycle, worker and dispatcher", "ms", cpu, "ms: an empty task", column(runs, "celery_ms"),
+            at_most=45,
+        ),
+        Figure("  bots a core, every 3 minutes, half busy", "", bots, at_least=2_000),
+        Figure("cycles in flight in one worker", "", column(runs, "in_flight"), at_least=IN_FLIGHT),
+        Figure(
+            "  all of them, a model of 20 s", "s", column(runs, "seconds"), "s: the model alone", column(runs, "ideal"),
+            at_most=2, of_ratio=True,
+        ),
+        Figure(
+            "  memory of each", "MB", column(runs, "each_mb"), "MB: a prefork slot", column(runs, "prefork"), at_most=2
+        ),
+        Figure("  memory of the idle worker", "MB", column(runs, "idle_mb")),
+    ]  # fmt: skip
+
+
+def crowd(lab: Lab, kind: str, redis: str, minutes: int) -> list[Figure]:
+    by_worker = ["worker"] if kind == "PostgreSQL" else []
+    with lab.place(kind, ["bots", str(CROWD)]) as base:
+        runs = lab.repeated(base, "crowd", str(minutes), *by_worker, redis=redis if by_worker else "")
+    how = "a worker, Redis" if by_worker else "one process"
+    grown = [100 * run["grown_mb"] / (run["mb"] - run["grown_mb"]) for run in runs]
+    return [
+        Figure(f"{CROWD} house bots, {minutes} min of market, {kind}, {how}", "x the market", column(runs, "speed")),
+        Figure("  an instant without cycles", "ms", column(runs, "quiet_ms")),
+        Figure("  errors and differences from the venue", "", column(runs, "errors"), at_most=0),
+        Figure("  memory at the end", "MB", column(runs, "mb")),
+        Figure("  of it grown meanwhile", "%", grown, at_most=10),
+    ]
+
+
+NAMES = ("holding", "claims", "flight", "crowd")
+
+
+def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
+    """The figures of one measure, wherever it can be taken. Raises KeyError for a name there is none of."""
+    if name == "flight":
+        return flight(lab, redis) if redis else []
+    if name == "crowd":
+        there = [kind for kind in kinds if kind == "SQLite" or redis]
+        return [figure for kind in there for figure in crowd(lab, kind, redis or "", minutes)]
+    measure = {"holding": holding, "claims": claims}[name]
+    return [figure for kind in kinds for figure in measure(lab, kind)]
