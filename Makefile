@@ -12,7 +12,7 @@ LOCK = uv pip compile --quiet --no-config --universal --python-version 3.11 --ge
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lock python
+.PHONY: help setup run test servers check bench lock python
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
@@ -27,6 +27,9 @@ run: $(RUN_STAMP) ## Start everything in one process (PORT=, FEED=, SPEED= to ch
 test: $(VENV)/.dev ## Run the whole suite with coverage (report in var/coverage/html)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal --cov --cov-report=html
 
+servers: $(VENV)/.dev ## Run the suite on PostgreSQL and Redis, started for it
+	@$(BIN)/python -m tradingsite.tests.on_servers $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
+
 check: $(VENV)/.dev ## Lint, types, import contracts, migrations, settings
 	@mkdir -p var
 	@echo "Lint";             $(BIN)/ruff check --quiet --output-format concise
@@ -38,6 +41,9 @@ check: $(VENV)/.dev ## Lint, types, import contracts, migrations, settings
 	@if [ -f compose.yml ]; then echo "Compose file"; \
 		$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yml; fi
 check: TESTING = DJANGO_SETTINGS_MODULE=tradingsite.test_settings
+
+bench: $(VENV)/.dev ## Measure speed and memory beside floors and peers (BENCH_FLAGS="--runs 5 --minutes 60" for more)
+	@$(BIN)/python -m bench $(BENCH_FLAGS)
 
 lock: ## Compile requirements/*.in after a change (needs uv)
 	@$(LOCK) requirements/base.in -o requirements/base.txt

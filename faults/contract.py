@@ -1,0 +1,60 @@
+"""The list of faults to survive: which scenario produces each, or what an open one waits for."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`scenario` names a function of `faults.scenarios`; without one `waits_for` says what is not built yet."""
+
+    number: str
+    title: str
+    scenario: str = ""
+    waits_for: str = ""
+
+
+LIVE, MODELS, ALERTS, ROLLOUT = "live venues", "language models", "alerts", "roll-out, backup and restore"
+
+FAULTS = (
+    Fault("F1", "killed between send and ack", "killed_between_send_and_ack"),
+    Fault("F2", "time-out, state unknown", waits_for=LIVE),
+    Fault("F3", "venue shows the order late", waits_for=LIVE),
+    Fault("F4", "broker restarted or flushed", "broker_lost"),
+    Fault("F5", "database lost mid-transaction", "database_lost"),
+    Fault("F6", "SQLite locked, disk full", waits_for="watching the disk"),
+    Fault("F7", "every task delivered 2-5 times", "delivered_again"),
+    Fault("F8", "two workers run one bot", "paused_past_lease"),
+    Fault("F9", "slow cycle meets the next slot", "slow_decider"),
+    Fault("F10", "beat stopped, beat doubled", "beat_stopped_or_double"),
+    Fault("F11", "429, 418 ban", waits_for=LIVE),
+    Fault("F12", "5xx, maintenance, DNS, TLS", waits_for=LIVE),
+    Fault("F13", "stale or frozen price", waits_for="live feeds"),
+    Fault("F14", "NaN, zero, inverted, spike", waits_for="live feeds"),
+    Fault("F15", "clock drift and steps", waits_for=LIVE),
+    Fault("F16", "partial fill then cancel", waits_for=LIVE),
+    Fault("F17", "overfill, duplicate fill", waits_for=LIVE),
+    Fault("F18", "precision and minimum refusals", waits_for=LIVE),
+    Fault("F19", "dust blocks closing", waits_for=LIVE),
+    Fault("F20", "insufficient funds loop", waits_for=LIVE),
+    Fault("F21", "symbol delisted or renamed", waits_for=LIVE),
+    Fault("F22", "model junk or time-out", waits_for=MODELS),
+    Fault("F23", "stop on the wrong side", waits_for=MODELS),
+    Fault("F24", "prompt injection", waits_for=MODELS),
+    Fault("F25", "stop orphaned after close", waits_for=LIVE),
+    Fault("F26", "position without stop", waits_for=LIVE),
+    Fault("F27", "stop replaced, create fails", waits_for=LIVE),
+    Fault("F28", "venue changes its API", waits_for=LIVE),
+    Fault("F29", "foreign trade on the account", waits_for=LIVE),
+    Fault("F30", "funding debits and intervals", waits_for=LIVE),
+    Fault("F31", "liquidation, ADL, settlement", waits_for=LIVE),
+    Fault("F32", "restart during reconcile", waits_for="reconciliation at the start of every process"),
+    Fault("F33", "deploy with positions open", waits_for=ROLLOUT),
+    Fault("F34", "backup restored", waits_for=ROLLOUT),
+    Fault("F35", "key revoked, IP blocked", waits_for=LIVE),
+    Fault("F36", "Redis down", "redis_down"),
+    Fault("F37", "notifications down", waits_for=ALERTS),
+    Fault("F38", "SIGTERM, SIGKILL at random", "ended_at_random"),
+    Fault("F39", "leverage changed outside", waits_for=LIVE),
+    Fault("F40", "account over-exposed by two bots", waits_for="the account-wide budget"),
+    Fault("F1-F38", "storm: all doubled, random kills", "storm"),
+)
