@@ -84,6 +84,10 @@ class Server:
         if self.process is not None:
             self.process.wait(PATIENCE)
 
+    def restart(self) -> None:
+        self.kill()
+        self.start()
+
     def freeze(self) -> None:
         """It keeps its connections and answers nobody."""
         self.signal(signal.SIGSTOP)
@@ -164,8 +168,9 @@ class Postgres(Server):
         return len(cut)
 
     def crash(self) -> None:
-        """What a power cut leaves: no shutdown, recovery from the log at the next start."""
+        """What a power cut leaves: no shutdown, and a start that recovers from the log."""
         self.end(signal.SIGQUIT)
+        self.start()
 
     def restart(self) -> None:
         """A fast shutdown, as a package upgrade does it, and a start."""
