@@ -10,13 +10,14 @@ import random
 import signal
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import contract, report
 from .progress import tell
-from .servers import NoServers, Postgres, Redis
+from .servers import NoServers, Postgres, Redis, Server
 
 if TYPE_CHECKING:
     from .stage import Stage
@@ -24,21 +25,23 @@ if TYPE_CHECKING:
 
 def main() -> int:
     given = arguments()
+    if not any(runs for _, runs in given.plan):
+        return tell_all(given, [report.Outcome(fault, 0) for fault, _ in given.plan])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL does not run as root
+        servers: list[Server] = []
         try:
-            postgres, redis = Postgres(folder / "postgres"), Redis(folder / "redis")
+            servers += [postgres := Postgres(folder / "postgres"), redis := Redis(folder / "redis")]
+            for server in servers:
+                server.start()
+            return produce_all(given, folder, postgres, redis)
         except NoServers as missing:
             sys.stderr.write(f"{missing}\n")
             return 2
-        try:
-            postgres.start()
-            redis.start()
-            return produce_all(given, folder, postgres, redis)
         finally:
-            for server in (postgres, redis):
+            for server in servers:
                 server.kill()
 
 
@@ -47,12 +50,13 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m faults", description="Break the product's real processes on purpose, and count what is lost."
     )
-    parser.add_argument("--runs", type=int, default=5, help="how often each fault is produced (default %(default)s)")
+    parser.add_argument("--runs", type=int, default=3, help="how often each fault is produced (default %(default)s)")
     parser.add_argument("--only", default="", help="some faults, such as F1:40,F8,storm (default: all)")
     parser.add_argument(
         "--hurry", type=float, default=12.0, help="divide every deadline of the product by this (default %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=7, help="seed of the market and of the moments")
+    parser.add_argument("--kills", type=int, default=10, help="kills in each run of the storm (default %(default)s)")
     parser.add_argument("--logs", type=Path, help="keep the logs of the processes here")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     given = parser.parse_args()
@@ -67,10 +71,15 @@ def produce_all(given: argparse.Namespace, folder: Path, postgres: Postgres, red
     """Produce what is asked for and say how it came out; the exit code."""
     surround(folder, postgres, redis)
     stage = prepare(given, folder, postgres, redis)
+    return tell_all(given, (produce(fault, runs, stage, given.seed) for fault, runs in given.plan))
+
+
+def tell_all(given: argparse.Namespace, produced: Iterable[report.Outcome]) -> int:
+    """A line for each outcome as it comes, with --json on standard error and one object at the end; the exit code."""
     outcomes = []
-    for fault, runs in given.plan:
-        outcomes.append(produce(fault, runs, stage, given.seed))
-        (tell if given.json else say)(outcomes[-1].line())
+    for outcome in produced:
+        outcomes.append(outcome)
+        (tell if given.json else say)(outcome.line())
     if given.json:
         say(report.as_json(outcomes))
     return 0 if report.passed(outcomes) else 1
@@ -111,7 +120,7 @@ def prepare(given: argparse.Namespace, folder: Path, postgres: Postgres, redis: 
     market.prepare(seed=given.seed)
     connection.close()
     postgres.run(f"ALTER DATABASE {stage.DATABASE} RENAME TO {stage.PREPARED}")
-    return stage.Stage(folder, logs, postgres, redis, given.hurry)
+    return stage.Stage(folder, logs, postgres, redis, hurry=given.hurry, kills=given.kills)
 
 
 def produce(fault: contract.Fault, runs: int, stage: "Stage", seed: int) -> report.Outcome:

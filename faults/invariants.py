@@ -4,7 +4,7 @@ It reads the ledger's tables and the paper venue's, each by itself and against t
 nothing, and knows nothing of processes: `faults.inspection` says when to look.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -40,9 +40,9 @@ def _booked(feed: Feed) -> Iterator[str]:
     fills = PaperReport.objects.filter(kind="fill", account__feed=feed).values_list("account__key", "ref")
     trades = Trade.objects.filter(account__feed=feed)
     reported = {(keys[key], ref) for key, ref in fills}
-    booked = Counter((account, str(trade)) for account, trade in trades.values_list("account", "venue_trade_id"))
-    for account, ref in sorted(reported ^ booked.keys()):
-        yield f"Fill {ref} of account {account} is {'not booked' if booked[account, ref] == 0 else 'not the venue’s'}."
+    booked = {(account, str(trade)) for account, trade in trades.values_list("account", "venue_trade_id")}
+    for account, ref in sorted(reported ^ booked):
+        yield f"Fill {ref} of account {account} {'is not booked' if (account, ref) in reported else 'is no fill'}."
     sums: dict[tuple[int, int], Decimal] = defaultdict(Decimal)
     for account, instrument, side, quantity in trades.values_list("account", "instrument", "side", "quantity"):
         sums[account, instrument] += quantity if side == "buy" else -quantity

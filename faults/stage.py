@@ -22,10 +22,11 @@ FAMILIES = {"worker": (*CELERY, "worker", "-Q", "cycles"), "market": (*CELERY, "
 
 
 class Stage:
-    """`hurry` divides the product's patience: deadlines are most of a recovery."""
+    """`hurry` divides the product's patience: deadlines are most of a recovery. `kills` make one run of the storm."""
 
-    def __init__(self, folder: Path, logs: Path, postgres: Postgres, redis: Redis, hurry: float) -> None:
-        self.folder, self.logs, self.postgres, self.redis, self.hurry = folder, logs, postgres, redis, hurry
+    def __init__(self, folder: Path, logs: Path, postgres: Postgres, redis: Redis, *, hurry: float, kills: int) -> None:
+        self.folder, self.logs, self.postgres, self.redis = folder, logs, postgres, redis
+        self.hurry, self.kills = hurry, kills
         self.control = folder / "control"
         self.processes: dict[str, Process] = {}
         self.deadline = DEADLINE.total_seconds() / hurry

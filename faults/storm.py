@@ -14,7 +14,6 @@ from .servers_broken import database_breaks
 from .stage import Stage
 
 COPIES = 5
-KILLS = 10
 QUIET_SECONDS = 3.0
 
 
@@ -27,18 +26,20 @@ def delivered_again(stage: Stage, runs: int, lots: random.Random) -> Iterator[Re
 
 
 def storm(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
-    """Ten kills, a flush, a restart of Redis and one of PostgreSQL, in a new order each time."""
+    """Kills, a flush, a restart of Redis and one of PostgreSQL, in a new order each time."""
     for number in rounds(stage, runs, *DOUBLED, copies=COPIES):
         broken = database_breaks(stage)
         how = list(broken)[number % len(broken)]
-        deeds: list[Callable[[], object]] = [lambda: kill_one(stage, lots)] * KILLS
+        deeds: list[Callable[[], object]] = [lambda: kill_one(stage, lots)] * stage.kills
         deeds += [stage.redis.flush, stage.redis.restart, broken[how]]
         lots.shuffle(deeds)
         for deed in deeds:
             time.sleep(lots.uniform(0, 1.5))
             deed()
         since = reliably(newest_cycle)
-        yield settled(stage, since, time.monotonic(), f"{KILLS} kills, Redis flushed and restarted, PostgreSQL {how}")
+        yield settled(
+            stage, since, time.monotonic(), f"{stage.kills} kills, Redis flushed and restarted, PostgreSQL {how}"
+        )
 
 
 def kill_one(stage: Stage, lots: random.Random) -> None:
