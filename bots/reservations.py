@@ -26,13 +26,14 @@ SPARE = timedelta(seconds=30)  # after its time a call is settled within this, o
 LONGEST_ANSWER = 100_000
 TROUBLES_BEFORE_REST = 3
 FIRST_REST, LONGEST_REST = timedelta(seconds=20), timedelta(minutes=10)
+PLACE_SECONDS = 0.5  # until one looks again for a free place
 LONGEST_ASKED_REST = timedelta(minutes=2)
 
 
 class Denied(Exception):
-    """No call may be made now: `code` is stable, the text a sentence. `wait` says that a place may become free."""
+    """No call may be made now: `code` is stable, the text a sentence. After `wait` seconds it may be possible."""
 
-    def __init__(self, code: str, text: str, *, wait: bool = False) -> None:
+    def __init__(self, code: str, text: str, *, wait: float | None = None) -> None:
         super().__init__(text)
         self.code, self.text, self.wait = code, text, wait
 
@@ -67,10 +68,12 @@ def reserve(*, wanted: Wanted, wall: datetime) -> ModelCall:
     """The row of a call that may be made now. Raises Denied."""
     provider = Provider.objects.select_for_update().get(pk=wanted.model.provider_id)
     if provider.rests(wall):
-        raise Denied("resting", f"{provider} rests until {provider.resting_until:%H:%M:%S} UTC. {provider.resting_why}")
+        assert provider.resting_until is not None
+        text = f"{provider} rests until {provider.resting_until:%H:%M:%S} UTC. {provider.resting_why}"
+        raise Denied("resting", text[:400], wait=(provider.resting_until - wall).total_seconds())
     if ModelCall.objects.filter(provider=provider).in_flight(wall).count() >= provider.most_calls:
         text = f"All {provider.most_calls} places for calls to {provider} are taken."
-        raise Denied("busy", text, wait=True)
+        raise Denied("busy", text, wait=PLACE_SECONDS)
     worst = prices_of(wanted.model).worst(wanted.tokens_in, wanted.tokens_out)
     for budget in _locked(provider.owner_id, wanted.bot):
         _take(budget, wanted.tokens, worst or ZERO, wall.date())
@@ -123,8 +126,8 @@ def _take(budget: Budget, tokens: int, money: Decimal, day: date) -> None:
         )
         raise Denied("budget", text)
     if budget.daily_money is not None and budget.money + money > budget.daily_money:
-        text = f"The budget {whose} of {budget.daily_money:.2f} USD a day is used up ({budget.money:.4f} used or reserved)."
-        raise Denied("budget", text)
+        used = f"{budget.money:.4f} used or reserved, up to {money:.4f} needed"
+        raise Denied("budget", f"The budget {whose} of {budget.daily_money:.2f} USD a day is used up: {used}.")
     budget.tokens, budget.money = budget.tokens + tokens, budget.money + money
     budget.save(update_fields=["day", "tokens", "money"])
 
@@ -138,13 +141,14 @@ def settle(*, call: ModelCall, asked: Asked, refused: str | None, wall: datetime
     state, used, cost = _outcome(call, asked)
     with transaction.atomic():
         provider = Provider.objects.select_for_update().get(pk=call.provider_id)
-        claimed = ModelCall.objects.filter(pk=call.pk, state__in=(CallState.ASKING, CallState.UNKNOWN))
         fields = _told(asked) | {"state": state, "cost": cost, "ended_at": wall}
-        if claimed.update(**fields):
-            for name, value in fields.items():
-                setattr(call, name, value)
-            _correct(call, used, cost)
-            _note(provider, asked, refused, wall)
+        for before in (CallState.ASKING, CallState.UNKNOWN):
+            if ModelCall.objects.filter(pk=call.pk, state=before).update(**fields):
+                for name, value in fields.items():
+                    setattr(call, name, value)
+                _correct(call, used, cost, swept=before == CallState.UNKNOWN)
+                _note(provider, asked, refused, wall)
+                break
     if refused is not None and call.model is not None:
         _remember(call.model, refused)
     return call
@@ -182,16 +186,16 @@ def _told(asked: Asked) -> dict[str, Any]:
     }
 
 
-def _correct(call: ModelCall, used: tuple[int, Decimal], cost: Decimal | None) -> None:
-    """Put what was used in the place of what was reserved, and book the cost."""
+def _correct(call: ModelCall, used: tuple[int, Decimal], cost: Decimal | None, *, swept: bool = False) -> None:
+    """Put what was used in the place of what was reserved, and book the cost. `swept`: it was counted as lost."""
     tokens, money = used
     for budget in _locked(call.provider.owner_id, call.bot):
         if budget.day == call.day:
             budget.tokens = max(budget.tokens + tokens - call.reserved_tokens, 0)
             budget.money = max(budget.money + money - call.reserved_money, ZERO)
-        budget.total_tokens += tokens
+        budget.total_tokens += tokens - (call.reserved_tokens if swept else 0)
         budget.total_cost += cost or ZERO
-        budget.unknown_costs += cost is None
+        budget.unknown_costs += (cost is None) - swept
         budget.save(update_fields=["tokens", "money", "total_tokens", "total_cost", "unknown_costs"])
     if cost:
         ended = call.ended_at

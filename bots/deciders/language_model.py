@@ -73,7 +73,7 @@ def _ask(request: Request) -> Reply | Trouble:
         with _client(endpoint, request.seconds) as client:
             raw = client.chat.completions.with_raw_response.create(
                 model=endpoint.model,
-                messages=list(request.messages),  # type: ignore[arg-type]
+                messages=list(request.messages),
                 **request.parameters,
             )
             return _reply(raw.http_response.content, raw.headers, endpoint, host)

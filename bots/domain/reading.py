@@ -167,19 +167,20 @@ def _parsed(text: str) -> _Parsed | None:
     """The value of a text that is JSON, or nearly. Raises _Refused for JSON that must not be read."""
     if not text or text[0] not in _OPENING or _too_deep(text):
         return None
-    for spelling in (lambda: text, lambda: plain_json(text)):
-        try:
-            return _Parsed(
-                json.loads(
-                    spelling(), strict=False, object_pairs_hook=_object, parse_constant=_constant,
-                    parse_float=Decimal, parse_int=_whole,
-                )
-            )  # fmt: skip
-        except _Refused:
-            raise
-        except (ValueError, ArithmeticError, RecursionError):
-            continue
-    return None
+    return _loaded(text) or _loaded(plain_json(text))
+
+
+def _loaded(text: str) -> _Parsed | None:
+    try:
+        found = json.loads(
+            text, strict=False, object_pairs_hook=_object, parse_constant=_constant, parse_float=Decimal,
+            parse_int=_whole,
+        )  # fmt: skip
+    except _Refused:
+        raise
+    except (ValueError, ArithmeticError, RecursionError):
+        return None
+    return _Parsed(found)
 
 
 def _too_deep(text: str) -> bool:

@@ -35,6 +35,11 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule("trading_state", entry.trading_state, "Trading is active for system, account and bot."),
     Rule(
+        "safe_mode",
+        entry.safe_mode,
+        "After repeated failures of a language model its first answer may only exit and adjust.",
+    ),
+    Rule(
         "instrument_blocked",
         entry.instrument_blocked,
         "No order of the instrument is live or of unknown fate, and no other bot of the account holds it.",

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-LONGEST = 160
+LONGEST = 220
 _SECRET = re.compile(r"\b(?:sk|key|pk|xai|gsk|AIza)[-_]?[A-Za-z0-9_*.-]{12,}")
 _QUOTA = (
     "insufficient_quota",

@@ -118,7 +118,7 @@ def _network() -> Any:
             self.inner.close()
 
     class Network(httpcore2.SyncBackend):
-        def connect_tcp(self, host: str, port: int, timeout: float | None = None, **options: Any) -> Any:
-            return Punctual(super().connect_tcp(host, port, min(left(), CONNECT_SECONDS) or 0.001, **options))
+        def connect_tcp(self, host: str, port: int, timeout: float | None = None, *more: Any, **options: Any) -> Any:
+            return Punctual(super().connect_tcp(host, port, min(left(), CONNECT_SECONDS) or 0.001, *more, **options))
 
     return Network()
