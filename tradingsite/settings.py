@@ -206,6 +206,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"queue": "cycles", "expire_seconds": 10},
     },
+    "settle-lost-calls": {
+        "task": "bots.tasks.settle_lost_calls",
+        "schedule": 20.0,
+        "options": {"queue": "cycles", "expire_seconds": 20},
+    },
 }
 
 # --- What is kept ----------------------------------------------------------------------------------------

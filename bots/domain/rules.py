@@ -37,7 +37,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "safe_mode",
         entry.safe_mode,
-        "After repeated failures of a language model its first answer may only exit and adjust.",
+        "In safe mode, after repeated failures to answer, nothing new is entered.",
     ),
     Rule(
         "instrument_blocked",
