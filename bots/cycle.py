@@ -24,7 +24,7 @@ from markets.feeds import clock
 from markets.models import Instrument
 from markets.prepared import Given, Prepared
 
-from . import deciders
+from . import deciding
 from .decision_log import record_decision
 from .domain.briefing import Briefing
 from .domain.decisions import Answer, parse
@@ -80,8 +80,8 @@ def eleven_steps(run: Run) -> None:
         briefing = brief(run, snapshot, seen)
         note.note = f"equity {briefing.portfolio.equity:.2f}, {len(briefing.portfolio.positions)} positions"
     with step("build the prompt") as note:
-        decider = deciders.get(run.bot.decider)
-        note.note = "none needed: a strategy in code"
+        decider = deciding.decider_of(run.bot, run.cycle)
+        note.note = deciding.prepare(decider, briefing)
     with step("get the decision") as note:
         if decider.remote:
             connections.release()
@@ -143,6 +143,10 @@ def begin(cycle_id: int, deadline: timedelta) -> Run | None:
         skipped = "The book is held by another cycle of this bot."
         Cycle.objects.filter(pk=cycle_id).update(status=CycleStatus.SKIPPED, error=skipped, ended_at=wall)
         return None
+    if more := deciding.more_time(cycle.bot):
+        deadline += more
+        cycle.deadline_at = wall + deadline
+        cycle.save(update_fields=["deadline_at"])
     cycle.fence = book.fence = book.fence + 1
     Book.objects.filter(pk=book.pk).update(fence=book.fence, lease_until=wall + deadline)
     feed = book.account.feed  # type: ignore[union-attr]
@@ -187,6 +191,7 @@ def brief(run: Run, snapshot: Snapshot, seen: AccountPortfolio) -> Briefing:
         account_exposure=seen.exposure,
         account_equity=seen.equity,
         account_max_exposure=seen.max_exposure,
+        safe_mode=run.bot.safe_mode,
     )
 
 
@@ -232,7 +237,7 @@ def wait_for_turn(cycle: Cycle) -> None:
     """In lock-step the bots of one account commit in order, so that the same market gives the same trades."""
     if cycle.waits_for_id is None:
         return
-    until = monotonic() + DEADLINE.total_seconds()
+    until = monotonic() + (DEADLINE + deciding.more_time(cycle.bot)).total_seconds()
     before = Cycle.objects.filter(Q(decision__isnull=False) | Q(status__in=TERMINAL), pk=cycle.waits_for_id)
     while not before.exists():
         if monotonic() > until:

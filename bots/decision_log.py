@@ -9,6 +9,7 @@ from ledger.models import Intent
 from markets import broadcast
 from markets.models import Instrument
 
+from . import deciding
 from .domain.briefing import Briefing
 from .domain.judgement import JudgedItem, Plan
 from .models import Bot, Cycle, Decision, DecisionItem, Outcome
@@ -35,6 +36,7 @@ def record_decision(
         summary=plan.summary,
         equity=briefing.portfolio.equity,
         acted=bool(intents),
+        held_because=str(raw.get("held", ""))[:40],
         refused=any(item.outcome == Outcome.REFUSED for item in plan.items),
         latency_ms=latency_ms,
         at=briefing.now,
@@ -43,6 +45,7 @@ def record_decision(
     DecisionItem.objects.bulk_create(
         [_row(decision, item, next(rest) if item.draft is not None else None, instruments) for item in plan.items]
     )
+    deciding.note_outcome(bot, raw)
     broadcast.announce(f"book-{bot.book_id}", kind="decision", book=bot.book_id, decision=decision.pk)
     return decision
 

@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from ledger import heartbeats
 
-from . import cycle, dispatch
+from . import cycle, dispatch, reservations, trials
 
 TICK_SECONDS = 0.95
 MESSAGE_SECONDS = 20  # longer than until it is sent again, so that one of them is always good
@@ -51,3 +51,23 @@ def run_cycle(*, cycle_id: int, **_later: object) -> None:
 def sign_of_life() -> None:
     """Shows that a worker takes cycles."""
     heartbeats.beat(name=heartbeats.CYCLES, now=datetime.now(UTC))
+
+
+@shared_task(name="bots.tasks.settle_lost_calls", ignore_result=True)
+def settle_lost_calls() -> int:
+    """Settle the calls to models whose process died before it could."""
+    return reservations.sweep(wall=datetime.now(UTC))
+
+
+@shared_task(name="bots.tasks.try_model", ignore_result=True)
+def try_model(*, model_id: int, **_later: object) -> None:
+    """Ask a language model for a word and keep what came of it on its row."""
+    trials.run(model_id=model_id)
+
+
+def enqueue_trial(model_id: int) -> None:
+    """Hand the test of a model to a worker. Raises NoBroker where the broker takes no messages."""
+    try:
+        current_app.send_task("bots.tasks.try_model", kwargs={"model_id": model_id}, queue="cycles", retry=False)
+    except OperationalError as error:
+        raise dispatch.NoBroker(str(error)) from None

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from markets.domain.orders import Fill, Income
-from markets.domain.rounding import round_cash
+from markets.domain.rounding import ZERO, round_cash
 from markets.models import Instrument
 from markets.updates import update_rows
 
@@ -33,9 +33,10 @@ POSITION_FIELDS = (
 
 
 def post(*, book: Book, kind: str, amount: Decimal, ref: str, at: datetime) -> CashEntry:
-    """One journal entry that no trade made: a deposit or a transfer. The caller holds the transaction."""
+    """One journal entry that no trade made: a deposit, a transfer, a model's cost. The caller holds the transaction."""
     fresh = Book.objects.select_for_update().get(pk=book.pk)
-    book.cash, book.deposited = fresh.cash + amount, fresh.deposited + amount
+    paid_in = ZERO if kind == CashKind.MODEL_SPEND else amount
+    book.cash, book.deposited = fresh.cash + amount, fresh.deposited + paid_in
     book.save(update_fields=["cash", "deposited"])
     return CashEntry.objects.create(
         account_id=book.account_id, book=book, kind=kind, currency=book.currency, amount=amount, ref=ref, at=at

@@ -212,6 +212,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"queue": "lab", "expire_seconds": 600},
     },
+    "settle-lost-calls": {
+        "task": "bots.tasks.settle_lost_calls",
+        "schedule": 20.0,
+        "options": {"queue": "cycles", "expire_seconds": 20},
+    },
 }
 
 # --- What is kept ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ class Briefing:
     """`timeframes` run finest first; `state` is the strictest of system, account and book.
 
     `slot_index` counts the bot's slots since its feed began and `seed` is the bot's: a decider that draws
-    lots draws from both, so a replayed slot draws the same.
+    lots draws from both, so a replayed slot draws the same. In `safe_mode` its model has failed repeatedly.
     """
 
     bot: str
@@ -30,6 +30,7 @@ class Briefing:
     account_exposure: Decimal | None = None
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
+    safe_mode: bool = False
 
     @property
     def symbols(self) -> frozenset[str]:

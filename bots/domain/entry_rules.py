@@ -32,6 +32,13 @@ def trading_state(candidate: Candidate, context: Context) -> Verdict:
     return _deny("trading_state", f"Trading is {context.state.replace('_', '-')}: only exits are allowed.")
 
 
+def safe_mode(candidate: Candidate, context: Context) -> Verdict:
+    """After repeated failures the first answer that comes may exit and adjust; the next one may enter again."""
+    if context.safe_mode:
+        return _deny("safe_mode", "The model has failed repeatedly: this answer may only exit and adjust.")
+    return _allow("safe_mode", "The model has answered before.")
+
+
 def instrument_blocked(candidate: Candidate, context: Context) -> Verdict:
     reason = context.portfolio.blocked.get(candidate.symbol)
     if reason is not None:

@@ -135,6 +135,7 @@ class Context:
     account_exposure: Decimal | None = None
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
+    safe_mode: bool = False
 
     @classmethod
     def of(cls, briefing: Briefing) -> "Context":
@@ -145,6 +146,7 @@ class Context:
             briefing.account_exposure,
             briefing.account_equity,
             briefing.account_max_exposure,
+            briefing.safe_mode,
         )
 
     @property

@@ -35,6 +35,11 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule("trading_state", entry.trading_state, "Trading is active for system, account and bot."),
     Rule(
+        "safe_mode",
+        entry.safe_mode,
+        "In safe mode, after repeated failures to answer, nothing new is entered.",
+    ),
+    Rule(
         "instrument_blocked",
         entry.instrument_blocked,
         "No order of the instrument is live or of unknown fate, and no other bot of the account holds it.",

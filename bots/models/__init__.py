@@ -1,18 +1,28 @@
 """The tables of the bots app, one module per aggregate."""
 
 from .bots import Bot, BotStatus
+from .calls import Budget, CallState, ModelCall, Purpose
 from .cycles import Cycle, CycleStatus, Trigger
 from .decisions import Decision, DecisionItem, Outcome
 from .policies import RiskPolicy
+from .providers import FallbackModel, KeySource, LanguageModel, Provider
 
 __all__ = [
     "Bot",
     "BotStatus",
+    "Budget",
+    "CallState",
     "Cycle",
     "CycleStatus",
     "Decision",
     "DecisionItem",
+    "FallbackModel",
+    "KeySource",
+    "LanguageModel",
+    "ModelCall",
     "Outcome",
+    "Provider",
+    "Purpose",
     "RiskPolicy",
     "Trigger",
 ]

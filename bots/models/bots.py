@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from ledger.models import Book
@@ -35,7 +36,8 @@ class BotQuerySet(models.QuerySet["Bot"]):
 class Bot(models.Model):
     """`next_run_at` is in the market time of its feed. `colour` and `monogram` are its mark in every chart.
 
-    `decider` names who answers: `house:<strategy>` for a strategy in code.
+    `decider` names who answers: `house:<strategy>` for a strategy in code, `model:<name>` for a language model of the
+    owner. `model_failures` counts cycles in a row that got no usable answer; `model_trouble` is the newest reason.
     """
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="bots")
@@ -43,9 +45,22 @@ class Bot(models.Model):
     book = models.OneToOneField(Book, on_delete=models.PROTECT, related_name="bot")
     policy = models.ForeignKey(RiskPolicy, on_delete=models.PROTECT, related_name="bots")
     instruments = models.ManyToManyField(Instrument, related_name="+")
-    decider = models.CharField(max_length=60, default="house:trend")
+    decider = models.CharField(max_length=120, default="house:trend")
     seed = models.BigIntegerField(default=0, help_text="Seed of deciders that draw lots.")
     timeframes = models.JSONField(default=default_timeframes, help_text="Finest first.")
+    decision_seconds = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(5), MaxValueValidator(240)],
+        help_text="Wall seconds a language model has for its decision; then the bot holds.",
+    )
+    safe_after = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MinValueValidator(1)],
+        help_text="After so many failures of its model in a row it enters nothing new until one has answered.",
+    )
+    model_failures = models.PositiveIntegerField(default=0, editable=False)
+    model_trouble = models.CharField(max_length=400, blank=True, editable=False)
+    model_trouble_at = models.DateTimeField(null=True, blank=True, editable=False)
     interval_seconds = models.PositiveIntegerField(default=180, help_text="Market seconds between two cycles.")
     status = models.CharField(max_length=8, choices=BotStatus, default=BotStatus.PAUSED)
     next_run_at = models.DateTimeField(null=True, blank=True)
@@ -64,6 +79,11 @@ class Bot(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def safe_mode(self) -> bool:
+        """Whether its model has failed so often in a row that nothing new is entered."""
+        return self.model_failures >= self.safe_after
 
     @property
     def interval(self) -> timedelta:

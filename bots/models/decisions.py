@@ -26,13 +26,18 @@ class Decision(models.Model):
 
     cycle = models.OneToOneField(Cycle, on_delete=models.CASCADE, related_name="decision")
     bot = models.ForeignKey(Bot, on_delete=models.CASCADE, related_name="decisions", db_index=False)
-    decider = models.CharField(max_length=60)
+    decider = models.CharField(max_length=120)
     policy_version = models.PositiveIntegerField()
     raw = models.JSONField()
     summary = models.TextField(blank=True)
     equity = ExactDecimalField()
     acted = models.BooleanField(help_text="Whether an intent followed.")
     refused = models.BooleanField(help_text="Whether an item was refused.")
+    held_because = models.CharField(
+        max_length=40,
+        blank=True,
+        help_text="Code of what kept a language model from deciding; its sentence is the summary.",
+    )
     latency_ms = models.FloatField(default=0.0)
     at = models.DateTimeField(help_text="Market time.")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -68,6 +68,12 @@ def test_trading_state():
     assert "halted" in denies("trading_state", context_=context(state="halted")).text
 
 
+@pytest.mark.requirement("RSK-03")
+def test_safe_mode():
+    assert allows("safe_mode", context_=context())
+    assert "only exit" in denies("safe_mode", context_=context(safe_mode=True)).text
+
+
 def test_instrument_blocked():
     assert allows("instrument_blocked", context_=context(blocked={ETH: "an order of unknown fate"}))
     blocked = denies("instrument_blocked", context_=context(blocked={BTC: "an order of unknown fate"}))

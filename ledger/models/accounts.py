@@ -105,6 +105,9 @@ class Book(models.Model):
                 fields=["account"], condition=models.Q(kind="unassigned"), name="one_unassigned_book"
             ),
             models.UniqueConstraint(fields=["account", "name"], name="book_name_once"),
+            models.UniqueConstraint(
+                fields=["owner"], condition=models.Q(kind="model_spend"), name="one_model_spend_book"
+            ),
         ]
 
     def __str__(self) -> str:

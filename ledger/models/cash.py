@@ -17,6 +17,7 @@ class CashKind(models.TextChoices):
     FEE = "fee", "Fee"
     FUNDING = "funding", "Funding"
     LIQUIDATION = "liquidation", "Liquidation"
+    MODEL_SPEND = "model_spend", "Language model"
 
 
 class CashQuerySet(models.QuerySet["CashEntry"]):

@@ -1,0 +1,117 @@
+"""Who decides for a bot: a strategy in code, or the language model it names with what falls back on it.
+
+A model that cannot be asked is no failure of the cycle: it ends as a hold with the reason in words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import F
+
+from . import asking, deciders
+from .deciders import Decider
+from .domain import prompt as prompts
+from .domain import repair, usage
+from .domain.briefing import Briefing
+from .domain.decisions import parse, schema
+from .domain.judgement import judge
+from .models import Bot, Cycle, LanguageModel
+
+MODEL = "model:"
+USUAL_SECONDS = 30
+# A hold for one of these says nothing about the model.
+NOT_ITS_FAULT = frozenset({"budget", "busy"})
+
+
+@dataclass(slots=True)
+class ModelDecider:
+    """The decider `model:<name>` of one cycle. `prepare` renders the prompt, `decide` asks."""
+
+    bot: Bot
+    cycle: Cycle | None
+    chain: list[LanguageModel]
+    prompt: prompts.Prompt | None = None
+    remote: bool = field(default=True)
+
+    @property
+    def name(self) -> str:
+        return self.bot.decider
+
+    @property
+    def description(self) -> str:
+        return f"The language model {self.chain[0].model_id}." if self.chain else "A language model that is not there."
+
+    def prepare(self, briefing: Briefing) -> str:
+        self.prompt = prompts.render(briefing)
+        size = len((self.prompt.system + self.prompt.user).encode())
+        return f"at most {usage.most_tokens(size)} tokens"
+
+    def decide(self, briefing: Briefing) -> dict[str, Any]:
+        """The raw answer, or one that holds everything with `held` and its reason."""
+        if not self.chain:
+            sentence = f"There is no model named {self.name.removeprefix(MODEL)!r}: choose another decider for the bot."
+            return {"summary": f"Held: {sentence}", "items": [], "held": "no_model"}
+        if self.prompt is None:
+            self.prepare(briefing)
+        assert self.prompt is not None
+        found = asking.answer(
+            asking.Question(
+                prompt=self.prompt,
+                schema=schema(sorted(briefing.symbols)),
+                chain=self.chain,
+                seconds=self.bot.decision_seconds,
+                judge=lambda raw: mendable(briefing, raw),
+                bot=self.bot,
+                cycle=self.cycle,
+            )
+        )
+        return found.raw
+
+
+def mendable(briefing: Briefing, raw: Mapping[str, Any]) -> dict[str, str]:
+    """Why items of an answer would be refused, by symbol, where the model could do better."""
+    return repair.reasons(judge(briefing, parse(raw, known=briefing.symbols, timeframes=briefing.timeframes)))
+
+
+def decider_of(bot: Bot, cycle: Cycle | None = None) -> Decider:
+    """Who answers for a bot. Raises UnknownDecider for a strategy there is not."""
+    if not bot.decider.startswith(MODEL):
+        return deciders.get(bot.decider)
+    return ModelDecider(bot, cycle, chain_of(bot))
+
+
+def more_time(bot: Bot) -> timedelta:
+    """How much longer a cycle of this bot may take than usual, because its model may think for so long."""
+    thinks = bot.decision_seconds if bot.decider.startswith(MODEL) else 0
+    return timedelta(seconds=max(thinks - USUAL_SECONDS, 0))
+
+
+def chain_of(bot: Bot) -> list[LanguageModel]:
+    """The bot's own model, then its fallbacks in order; empty where its own is not there."""
+    rows = LanguageModel.objects.select_related("provider")
+    own = rows.named(bot.owner_id, bot.decider.removeprefix(MODEL)).order_by("pk").first()
+    if own is None:
+        return []
+    places = [fallback.model_id for fallback in bot.fallbacks.order_by("place", "pk")]
+    others = {model.pk: model for model in rows.of(bot.owner).filter(pk__in=places)}
+    return [own, *(others[pk] for pk in places if pk in others and pk != own.pk)]
+
+
+def prepare(decider: Decider, briefing: Briefing) -> str:
+    """Build the question where there is one to be asked; what there is to say about it."""
+    return decider.prepare(briefing) if isinstance(decider, ModelDecider) else "none needed: a strategy in code"
+
+
+def note_outcome(bot: Bot, raw: Mapping[str, Any]) -> None:
+    """Count a model's failures in a row, or forget them. Called with the decision, in its transaction."""
+    if not bot.decider.startswith(MODEL):
+        return
+    held = str(raw.get("held", ""))
+    rows = Bot.objects.filter(pk=bot.pk)
+    if held:
+        told = {"model_trouble": str(raw.get("summary", ""))[:400], "model_trouble_at": datetime.now(UTC)}
+        rows.update(**told, model_failures=F("model_failures") + (held not in NOT_ITS_FAULT))
+    elif bot.model_failures or bot.model_trouble:
+        rows.update(model_failures=0, model_trouble="", model_trouble_at=None)
