@@ -9,7 +9,7 @@ from ledger.domain.portfolio import Portfolio
 from markets.domain.snapshot import Snapshot
 
 from .policy import Policy
-from .story import OpenInterest, Story
+from .story import NOTHING_YET, OpenInterest, Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Briefing:
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
     interval_seconds: int = 180
-    story: Story = Story()
+    story: Story = NOTHING_YET
     open_interest: Mapping[str, OpenInterest] = field(default_factory=dict)
 
     @property

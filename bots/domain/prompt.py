@@ -13,7 +13,7 @@ from .prompt_account import account
 from .prompt_contract import contract
 from .prompt_market import market
 
-# Prose has four characters to a token of the large vocabularies, dense numbers two; at least this many there always are.
+# Prose has four characters to a token of the large vocabularies, dense numbers two; so many there always are.
 CHARACTERS_A_TOKEN = 1.7
 
 

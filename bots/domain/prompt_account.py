@@ -4,7 +4,6 @@ One word for each quantity, the words of the dictionary in `prompt_contract`. Di
 """
 
 from collections.abc import Iterator
-from datetime import timedelta
 from decimal import Decimal
 
 from ledger.domain.portfolio import HeldPosition, PendingEntry, Portfolio

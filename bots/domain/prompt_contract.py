@@ -15,8 +15,8 @@ from .wording import percent
 DICTIONARY = """\
 Words: price, stop, target, liquidation in the quote currency; equity, available (for entries), margin, exposure \
 (worth of positions), unrealised, net (after fees and funding) in the book's.
-close: minus price, in steps of its last decimal. ema20, ema50 (minus price), macd, atr, funding rate: in 0.001 % of price. \
-vol: volume / its average. oi: open interest in base. % beside a level: distance from price.
+close: minus price, in steps of its last decimal. ema20, ema50 (minus price), macd, atr, funding rate: in 0.001 % of \
+price. vol: volume / its average. oi: open interest in base. % beside a level: distance from price.
 Series: ten closed candles, oldest first."""
 
 ANSWER = """\

@@ -27,7 +27,7 @@ def whole(value: Decimal | float, unit: Decimal) -> int:
 
 
 def last_decimal(tick: Decimal) -> Decimal:
-    """The step of the last decimal that a price at this tick is written with: 0.01 for a tick of 0.25, 1 for one of 5."""
+    """The step of the last decimal of a price at this tick: 0.01 for a tick of 0.25, 1 for a tick of 5."""
     return _ONE.scaleb(min(int(tick.normalize().as_tuple().exponent), 0))
 
 

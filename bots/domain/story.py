@@ -51,6 +51,9 @@ class Record:
     sharpe: Decimal | None = None
 
 
+NO_RECORD = Record()
+
+
 @dataclass(frozen=True, slots=True)
 class Story:
     """`closed` runs oldest to newest; `conditions` are the invalidations of open positions, by symbol."""
@@ -58,8 +61,11 @@ class Story:
     closed: tuple[ClosedTrade, ...] = ()
     said: tuple[Said, ...] = ()
     said_at: datetime | None = None
-    record: Record = Record()
+    record: Record = NO_RECORD
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+
+
+NOTHING_YET = Story()
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,11 +75,11 @@ def held(name: str, quantity: object, entry: object, stop: object, target: objec
 
 
 def story() -> Story:
-    ended = NOW - timedelta(hours=3)
+    begun, ended = NOW - timedelta(hours=9), NOW - timedelta(hours=3)
     words = "Above the 1h EMA20 with RSI14 at 57; target and stop stand."
     return Story(
         closed=tuple(
-            ClosedTrade(f"{name}/USDT:USDT", True, d(100), d(101), d("12.34"), ended - timedelta(hours=6), ended, "stop")
+            ClosedTrade(f"{name}/USDT:USDT", True, d(100), d(101), d("12.34"), begun, ended, "stop")
             for name in ("SOL", "XRP", "BTC")
         ),
         said=tuple(Said(f"{name}/USDT:USDT", "hold", "held", words) for name in ("BTC", "ETH", "DOGE")),
