@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bots.domain.prompt_market import instrument
@@ -54,6 +54,7 @@ def test_what_is_a_grain_apart_is_written_apart(market, one, other):
 
 
 @pytest.mark.parametrize("name", ["PEPE", "SHIB", "DOGE"])
+@settings(deadline=None)  # the first example loads the library of indicators
 @given(st.lists(st.integers(900, 1500), min_size=40, max_size=60))
 def test_no_series_of_a_cheap_coin_collapses(name, ticks):
     """Distinct closes stay distinct in the prompt, and an indicator that moved by a tick does not stand still."""
