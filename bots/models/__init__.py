@@ -3,7 +3,9 @@
 from .bots import Bot, BotStatus
 from .cycles import Cycle, CycleStatus, Trigger
 from .decisions import Decision, DecisionItem, Outcome
+from .moments import KnownAnswer, Moment, Replay
 from .policies import RiskPolicy
+from .prompts import Prompt, PromptPreview, PromptVersion, TaskState
 
 __all__ = [
     "Bot",
@@ -12,7 +14,14 @@ __all__ = [
     "CycleStatus",
     "Decision",
     "DecisionItem",
+    "KnownAnswer",
+    "Moment",
     "Outcome",
+    "Prompt",
+    "PromptPreview",
+    "PromptVersion",
+    "Replay",
     "RiskPolicy",
+    "TaskState",
     "Trigger",
 ]
