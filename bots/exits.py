@@ -8,7 +8,7 @@ from functools import reduce
 from operator import or_
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from ledger import closing
 from ledger.models import Account, Position
@@ -32,7 +32,7 @@ def sweep(*, feed: Feed, now: datetime) -> int:
 
     Where none holds the number of statements does not depend on how many there are.
     """
-    conditions = standing(feed)
+    conditions = standing(Position.objects.open().filter(account__feed=feed))
     if not conditions:
         return 0
     instruments = Instrument.objects.in_bulk({one.instrument for one in conditions})
@@ -47,12 +47,12 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     return closed
 
 
-def standing(feed: Feed) -> list[Standing]:
-    """The newest invalidation of each open position: from its opening, or from what adjusted it since.
+def standing(positions: QuerySet[Position]) -> list[Standing]:
+    """The newest invalidation of each of these open positions: from its opening, or from what adjusted it since.
 
     Two statements at most, which look at no intent older than the positions that are open.
     """
-    held = Position.objects.open().filter(account__feed=feed, intent__isnull=False)
+    held = positions.filter(intent__isnull=False)
     since = [
         Q(intent__book=book, instrument=instrument, intent__gte=intent)
         for book, instrument, intent in held.values_list("book", "instrument", "intent")

@@ -3,10 +3,15 @@
 Frozen values; who reads them from the ledger is `bots.recollection`. Amounts are in the book's currency.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
+from math import sqrt
+from statistics import fmean, stdev
+
+from markets.domain.rounding import nearest_to
 
 from .exit_plan import Condition
 
@@ -66,6 +71,22 @@ class Story:
 
 
 NOTHING_YET = Story()
+YEAR_MS = 365 * 86_400_000
+DAY_MS = 86_400_000
+FEWEST_RETURNS = 20
+
+
+def sharpe(growth: Sequence[float], width_ms: int) -> Decimal | None:
+    """A year's Sharpe ratio, without a risk-free rate, of a curve with a point each `width_ms` milliseconds.
+
+    mean(r) / stdev(r) * sqrt(points in a year), to two decimals; None for a flat curve or less than a day.
+    """
+    returns = [after / before - 1 for before, after in pairwise(growth) if before > 0]
+    enough = len(returns) >= FEWEST_RETURNS and len(returns) * width_ms >= DAY_MS
+    spread = stdev(returns) if enough else 0.0
+    if not spread:
+        return None
+    return nearest_to(Decimal(repr(fmean(returns) / spread * sqrt(YEAR_MS / width_ms))), Decimal("0.01"))
 
 
 @dataclass(frozen=True, slots=True)
