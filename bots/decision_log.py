@@ -48,9 +48,7 @@ def record_decision(
         **_gate(asked),
     )
     if asked is not None and asked.asks:
-        moments.keep(
-            decision=decision, version=bot.prompt_version, prompt=asked.prompt, asked=asked.briefing, judged=briefing
-        )
+        moments.keep(decision=decision, question=asked, judged=briefing)
     rest = iter(intents)
     DecisionItem.objects.bulk_create(
         [_row(decision, item, next(rest) if item.draft is not None else None, instruments) for item in plan.items]

@@ -14,25 +14,25 @@ from markets.models import Instrument
 
 from .domain.briefing import Briefing
 from .domain.keeping import as_json, of_json
-from .domain.prompt import Prompt
-from .models import Decision, Moment, PromptVersion
+from .domain.prompt import Wording
+from .models import Decision, Moment
+from .questions import Question
 
 # What may have changed between the question and the judgement, while the model thought.
 JUDGED = ("portfolio", "state", "account_exposure", "account_equity")
 
 
-def keep(
-    *, decision: Decision, version: PromptVersion | None, prompt: Prompt, asked: Briefing, judged: Briefing
-) -> Moment:
+def keep(*, decision: Decision, question: Question, judged: Briefing) -> Moment:
     """Write the moment of a decision: the briefing that was asked with, and what of it was judged differently."""
+    asked, prompt = question.briefing, question.prompt
     changed = {name: as_json(getattr(judged, name)) for name in JUDGED if getattr(judged, name) != getattr(asked, name)}
     return Moment.objects.create(
         decision=decision,
-        version=version,
+        version=decision.bot.prompt_version,
         system=prompt.system,
         user=prompt.user,
         digest=prompt.digest,
-        briefing=_written(asked) | {"judged": changed},
+        briefing=_written(asked) | {"judged": changed, "wording": question.wording.text},
     )
 
 
@@ -43,6 +43,11 @@ def _written(briefing: Briefing) -> dict[str, Any]:
     views = briefing.snapshot.instruments.values()
     market = [{"rules": as_json(view.rules), "quote": as_json(view.quote)} for view in views]
     return plain | {"market": market}
+
+
+def wording(moment: Moment) -> Wording:
+    """What the system part began with then."""
+    return Wording(moment.briefing["wording"], str(moment.version or ""))
 
 
 def asked(moment: Moment) -> Briefing:

@@ -26,6 +26,7 @@ class Question:
     """`briefing` is the one the model is asked with, recollection included; `prompt` is what it reads."""
 
     briefing: Briefing
+    wording: Wording
     prompt: Prompt
     weighed: Weighed
     memory: Memory
@@ -45,9 +46,11 @@ def question(*, cycle: Cycle, bot: Bot, briefing: Briefing, instruments: Mapping
     told = replace(briefing, story=recollection.story(bot=bot, last=last, instruments=instruments))
     urgent = URGENT.get(Trigger(cycle.trigger), "")
     weighed = weigh(told, known, bot.thresholds, urgent=urgent)
-    in_emergency = cycle.trigger == Trigger.EMERGENCY
-    rendered = emergency.render(told, prompts.shipped("emergency")) if in_emergency else render(told, wording(bot))
-    return Question(told, rendered, weighed, memory(told))
+    if cycle.trigger == Trigger.EMERGENCY:
+        words = prompts.shipped("emergency")
+        return Question(told, words, emergency.render(told, words), weighed, memory(told))
+    words = wording(bot)
+    return Question(told, words, render(told, words), weighed, memory(told))
 
 
 def wording(bot: Bot) -> Wording:

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('model', models.CharField(blank=True, max_length=120)),
                 ('rules_today', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('asked', 'Asked'), ('done', 'Done'), ('failed', 'Failed')], db_index=True, default='asked', max_length=8)),
+                ('state', models.CharField(choices=[('asked', 'Asked'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], db_index=True, default='asked', max_length=8)),
                 ('result', models.JSONField(null=True)),
                 ('error', models.CharField(blank=True, max_length=300)),
                 ('asked_at', models.DateTimeField(auto_now_add=True)),
@@ -98,7 +98,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('text', models.TextField()),
-                ('state', models.CharField(choices=[('asked', 'Asked'), ('done', 'Done'), ('failed', 'Failed')], db_index=True, default='asked', max_length=8)),
+                ('state', models.CharField(choices=[('asked', 'Asked'), ('running', 'Running'), ('done', 'Done'), ('failed', 'Failed')], db_index=True, default='asked', max_length=8)),
                 ('system', models.TextField(blank=True)),
                 ('user', models.TextField(blank=True)),
                 ('error', models.CharField(blank=True, max_length=300)),

@@ -13,6 +13,8 @@ from django.db import models
 
 from bots.domain.prompt import Wording
 
+NEVER = "A version of a prompt is never changed or removed: decisions point at it. Write a new one."
+
 
 class Immutable(Exception):
     """A version of a prompt stands as it was written."""
@@ -44,7 +46,10 @@ class PromptVersionQuerySet(models.QuerySet["PromptVersion"]):
         return self.filter(prompt__owner=user)
 
     def update(self, **_: Any) -> int:
-        raise Immutable("A version of a prompt is never changed: write a new one.")
+        raise Immutable(NEVER)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise Immutable(NEVER)
 
 
 class PromptVersion(models.Model):
@@ -68,9 +73,12 @@ class PromptVersion(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Writes a new row. Raises Immutable for one that is there already."""
         if not self._state.adding:
-            raise Immutable("A version of a prompt is never changed: write a new one.")
+            raise Immutable(NEVER)
         self.sha256 = sha256(self.text.encode()).hexdigest()
         super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise Immutable(NEVER)
 
     @property
     def wording(self) -> Wording:
@@ -81,6 +89,7 @@ class TaskState(models.TextChoices):
     """Of what a page asked a worker for."""
 
     ASKED = "asked", "Asked"
+    RUNNING = "running", "Running"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
 
