@@ -8,10 +8,14 @@ from datetime import UTC, datetime
 
 from django.db import transaction
 
+from ledger.models import Position
 from markets.models import Feed
 from markets.updates import update_rows
 
+from . import schedules
 from .models import Bot, Cycle
+
+_READ = ("next_run_at", "interval_seconds", "position_interval_seconds", "crontab", "skipped_slots", "book__account")
 
 
 @transaction.atomic
@@ -21,30 +25,36 @@ def claim_due(*, feed: Feed, now: datetime) -> list[Cycle]:
     A bot that is late runs once, for its latest slot; the slots before are counted as skipped.
     """
     due = Bot.objects.on(feed).due(now).select_for_update(of=("self",)).select_related("book").order_by("pk")
-    bots = list(due.only("next_run_at", "interval_seconds", "skipped_slots", "book__account"))
+    bots = list(due.only(*_READ))
     if not bots:
         return []
-    slots = {bot.pk: _slot(bot, now) for bot in bots}
-    later = Cycle.objects.filter(bot__in=list(slots), slot__gte=min(slots.values()))
+    holding = _holding(bots)
+    slots = {bot.pk: schedules.latest(bot, now, holding=bot.book_id in holding) for bot in bots}
+    later = Cycle.objects.filter(bot__in=list(slots), slot__gte=min(slot for slot, _, _ in slots.values()))
     asked = set(later.values_list("bot", "slot"))
     wall = datetime.now(UTC)
     cycles = [
-        Cycle(bot=bot, slot=slots[bot.pk], queued_at=wall) for bot in bots if (bot.pk, slots[bot.pk]) not in asked
+        Cycle(bot=bot, slot=slots[bot.pk][0], queued_at=wall) for bot in bots if (bot.pk, slots[bot.pk][0]) not in asked
     ]
     Cycle.objects.bulk_create(cycles)
     _chain(cycles)
     for bot in bots:
-        assert bot.next_run_at is not None
-        bot.skipped_slots += int((slots[bot.pk] - bot.next_run_at) / bot.interval)
-        bot.next_run_at = slots[bot.pk] + bot.interval
+        _, bot.next_run_at, missed = slots[bot.pk]
+        bot.skipped_slots += missed
     update_rows(bots, ["next_run_at", "skipped_slots"])
     return cycles
 
 
-def _slot(bot: Bot, now: datetime) -> datetime:
-    """The bot's latest slot at or before `now`."""
-    assert bot.next_run_at is not None
-    return bot.next_run_at + (now - bot.next_run_at) // bot.interval * bot.interval
+def sooner(*, bot: Bot, slot: datetime) -> None:
+    """A bot that holds a position since `slot` does not wait for the interval of one that holds none."""
+    next_run = slot + schedules.interval(bot, holding=True)
+    Bot.objects.filter(pk=bot.pk, next_run_at__gt=next_run).update(next_run_at=next_run)
+
+
+def _holding(bots: Sequence[Bot]) -> set[int]:
+    """Books with a position, of the bots to which that makes a difference; no statement where there is none."""
+    books = [bot.book_id for bot in bots if bot.position_interval_seconds and not bot.crontab]
+    return set(Position.objects.current().filter(book__in=books).values_list("book", flat=True)) if books else set()
 
 
 def _chain(cycles: Sequence[Cycle]) -> None:

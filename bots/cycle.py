@@ -25,12 +25,15 @@ from markets.models import Instrument
 from markets.prepared import Given, Prepared
 
 from . import deciding
+from .claiming import sooner
+from .deciders import Decider
 from .decision_log import record_decision
 from .domain.briefing import Briefing
-from .domain.decisions import Answer, parse
+from .domain.decisions import Answer
 from .domain.judgement import Plan, judge
-from .models import Bot, Cycle, CycleStatus
+from .models import Bot, Cycle, CycleStatus, Trigger
 from .models.cycles import TERMINAL
+from .questions import Question, question
 from .steps import StepLog
 
 DEADLINE = timedelta(seconds=60)
@@ -81,15 +84,17 @@ def eleven_steps(run: Run) -> None:
         note.note = f"equity {briefing.portfolio.equity:.2f}, {len(briefing.portfolio.positions)} positions"
     with step("build the prompt") as note:
         decider = deciding.decider_of(run.bot, run.cycle)
-        note.note = deciding.prepare(decider, briefing)
+        asked = ask_about(run, decider, briefing)
+        briefing = briefing if asked is None else asked.briefing
+        note.note = "none needed: a strategy in code" if asked is None else told(asked)
     with step("get the decision") as note:
         if decider.remote:
             connections.release()
-        raw = decider.decide(briefing)
-        answer = parse(raw, known=briefing.symbols, timeframes=run.bot.timeframes)
+        raw = decider.decide(briefing) if asked is None or asked.asks else asked.unasked()
+        answer = deciding.understood(briefing, raw, emergency_only=run.cycle.trigger == Trigger.EMERGENCY)
         note.note = answer.summary
     with step("validate with the risk manager") as note:
-        orders = validate(run, briefing, seen, raw, answer)
+        orders = validate(run, briefing, seen, raw, answer, asked)
         note.note = verdict_of(run.plan)
     with step("execute") as note:
         changed = execute(run, orders)
@@ -101,7 +106,9 @@ def eleven_steps(run: Run) -> None:
     with step("log everything"):
         log.info("cycle", bot=run.bot.pk, cycle=run.cycle.pk, slot=str(run.cycle.slot), verdict=verdict_of(run.plan))
     with step("wait for the next slot") as note:
-        note.note = f"next at {run.cycle.slot + run.bot.interval:%H:%M} market time"
+        if run.bot.position_interval_seconds and not run.bot.crontab and changed:
+            sooner(bot=run.bot, slot=run.cycle.slot)
+        note.note = next_slot(run)
     finish(run, CycleStatus.DONE)
 
 
@@ -123,7 +130,7 @@ def run(*, cycle_id: int, deadline: timedelta = DEADLINE) -> Cycle | None:
 _CYCLE = Prepared(
     lambda pk: (
         Cycle.objects.filter(pk=pk)
-        .select_related("bot__book__account__feed", "bot__policy")
+        .select_related("bot__book__account__feed", "bot__policy", "bot__prompt_version__prompt")
         .select_for_update(of=("bot__book",))
     ),
     "pk",
@@ -192,11 +199,40 @@ def brief(run: Run, snapshot: Snapshot, seen: AccountPortfolio) -> Briefing:
         account_equity=seen.equity,
         account_max_exposure=seen.max_exposure,
         safe_mode=run.bot.safe_mode,
+        interval_seconds=run.bot.interval_seconds,
     )
 
 
+def ask_about(run: Run, decider: Decider, briefing: Briefing) -> Question | None:
+    """What a model is asked; None for a strategy in code, which needs no words and is asked at every slot."""
+    if not decider.remote:
+        return None
+    asked = question(cycle=run.cycle, bot=run.bot, briefing=briefing, instruments=run.instruments)
+    deciding.put(decider, asked.prompt)
+    return asked
+
+
+def told(asked: Question) -> str:
+    """How long the prompt is, or why there is none."""
+    if not asked.asks:
+        return asked.weighed.text
+    return f"{asked.prompt.characters} characters: {asked.weighed.text}"
+
+
+def next_slot(run: Run) -> str:
+    """When the bot is due again, as far as is known now."""
+    if run.bot.crontab:
+        return f"by its crontab {run.bot.crontab}"
+    return f"next at {run.cycle.slot + run.bot.interval:%H:%M} market time"
+
+
 def validate(
-    run: Run, briefing: Briefing, seen: AccountPortfolio, raw: Mapping[str, object], answer: Answer
+    run: Run,
+    briefing: Briefing,
+    seen: AccountPortfolio,
+    raw: Mapping[str, object],
+    answer: Answer,
+    asked: Question | None,
 ) -> list[Order]:
     """Judge the answer under the account's lock and commit what stands, together with the decision."""
     wait_for_turn(run.cycle)
@@ -229,6 +265,7 @@ def validate(
             intents=intents,
             instruments=run.instruments,
             latency_ms=run.step.steps[4].ms,
+            asked=asked,
         )
     return orders
 

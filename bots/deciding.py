@@ -4,6 +4,7 @@ A model that cannot be asked is no failure of the cycle: it ends as a hold with 
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,12 +13,12 @@ from django.db.models import F
 
 from . import asking, deciders
 from .deciders import Decider
-from .domain import prompt as prompts
-from .domain import repair, usage
+from .domain import emergency, repair
 from .domain.briefing import Briefing
-from .domain.decisions import parse, schema
+from .domain.decisions import Answer, parse, schema
 from .domain.judgement import judge
-from .models import Bot, Cycle, LanguageModel
+from .domain.prompt import Prompt
+from .models import Bot, Cycle, LanguageModel, Trigger
 
 MODEL = "model:"
 USUAL_SECONDS = 30
@@ -27,12 +28,13 @@ NOT_ITS_FAULT = frozenset({"budget", "busy"})
 
 @dataclass(slots=True)
 class ModelDecider:
-    """The decider `model:<name>` of one cycle. `prepare` renders the prompt, `decide` asks."""
+    """The decider `model:<name>` of one cycle or replay: it asks what `prompt` says. In an emergency, exits alone."""
 
     bot: Bot
-    cycle: Cycle | None
     chain: list[LanguageModel]
-    prompt: prompts.Prompt | None = None
+    cycle: Cycle | None = None
+    prompt: Prompt | None = None
+    emergency: bool = False
     remote: bool = field(default=True)
 
     @property
@@ -43,26 +45,20 @@ class ModelDecider:
     def description(self) -> str:
         return f"The language model {self.chain[0].model_id}." if self.chain else "A language model that is not there."
 
-    def prepare(self, briefing: Briefing) -> str:
-        self.prompt = prompts.render(briefing)
-        size = len((self.prompt.system + self.prompt.user).encode())
-        return f"at most {usage.most_tokens(size)} tokens"
-
     def decide(self, briefing: Briefing) -> dict[str, Any]:
         """The raw answer, or one that holds everything with `held` and its reason."""
+        assert self.prompt is not None, "A model is asked nothing before its prompt is there."
         if not self.chain:
             sentence = f"There is no model named {self.name.removeprefix(MODEL)!r}: choose another decider for the bot."
             return {"summary": f"Held: {sentence}", "items": [], "held": "no_model"}
-        if self.prompt is None:
-            self.prepare(briefing)
-        assert self.prompt is not None
+        form = emergency.schema if self.emergency else schema
         found = asking.answer(
             asking.Question(
                 prompt=self.prompt,
-                schema=schema(sorted(briefing.symbols)),
+                schema=form(sorted(briefing.symbols)),
                 chain=self.chain,
                 seconds=self.bot.decision_seconds,
-                judge=lambda raw: mendable(briefing, raw),
+                judge=lambda raw: mendable(briefing, raw, emergency_only=self.emergency),
                 bot=self.bot,
                 cycle=self.cycle,
             )
@@ -70,16 +66,48 @@ class ModelDecider:
         return found.raw
 
 
-def mendable(briefing: Briefing, raw: Mapping[str, Any]) -> dict[str, str]:
+def understood(briefing: Briefing, raw: Mapping[str, Any], *, emergency_only: bool) -> Answer:
+    """What a raw answer says, item by item; in an emergency everything but exits is refused."""
+    answer = parse(raw, known=briefing.symbols, timeframes=briefing.timeframes)
+    return emergency.only_exits(answer) if emergency_only else answer
+
+
+def mendable(briefing: Briefing, raw: Mapping[str, Any], *, emergency_only: bool = False) -> dict[str, str]:
     """Why items of an answer would be refused, by symbol, where the model could do better."""
-    return repair.reasons(judge(briefing, parse(raw, known=briefing.symbols, timeframes=briefing.timeframes)))
+    return repair.reasons(judge(briefing, understood(briefing, raw, emergency_only=emergency_only)))
 
 
 def decider_of(bot: Bot, cycle: Cycle | None = None) -> Decider:
     """Who answers for a bot. Raises UnknownDecider for a strategy there is not."""
     if not bot.decider.startswith(MODEL):
         return deciders.get(bot.decider)
-    return ModelDecider(bot, cycle, chain_of(bot))
+    return ModelDecider(bot, chain_of(bot), cycle, emergency=cycle is not None and cycle.trigger == Trigger.EMERGENCY)
+
+
+def another(bot: Bot, name: str, *, emergency_only: bool) -> Decider:
+    """The decider of this name for the owner of a bot, without fallbacks. Raises UnknownDecider."""
+    if not name.startswith(MODEL):
+        return deciders.get(name)
+    other = copy(bot)
+    other.decider = name
+    chain = chain_of(other)[:1]
+    if not chain:
+        raise deciders.UnknownDecider(f"There is no model named {name.removeprefix(MODEL)!r}.")
+    return ModelDecider(other, chain, emergency=emergency_only)
+
+
+def parameters(decider: Decider) -> dict[str, Any]:
+    """What besides its prompt makes the answer of a model what it is; nothing for a strategy in code."""
+    if not isinstance(decider, ModelDecider):
+        return {}
+    model = decider.chain[0]
+    return {
+        "model": model.model_id,
+        "address": model.provider.base_url,
+        "effort": model.effort,
+        "temperature": None if model.temperature is None else str(model.temperature),
+        "most_output": model.most_output,
+    }
 
 
 def more_time(bot: Bot) -> timedelta:
@@ -99,9 +127,10 @@ def chain_of(bot: Bot) -> list[LanguageModel]:
     return [own, *(others[pk] for pk in places if pk in others and pk != own.pk)]
 
 
-def prepare(decider: Decider, briefing: Briefing) -> str:
-    """Build the question where there is one to be asked; what there is to say about it."""
-    return decider.prepare(briefing) if isinstance(decider, ModelDecider) else "none needed: a strategy in code"
+def put(decider: Decider, prompt: Prompt) -> None:
+    """Give a model the question that it will be asked."""
+    if isinstance(decider, ModelDecider):
+        decider.prompt = prompt
 
 
 def note_outcome(bot: Bot, raw: Mapping[str, Any]) -> None:

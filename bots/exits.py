@@ -9,7 +9,7 @@ from itertools import islice
 from operator import or_
 from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from ledger import closing
 from ledger.models import Account, Position
@@ -35,7 +35,7 @@ def sweep(*, feed: Feed, now: datetime) -> int:
 
     Where none holds the number of statements does not depend on how many there are.
     """
-    conditions = standing(feed)
+    conditions = standing(Position.objects.open().filter(account__feed=feed))
     if not conditions:
         return 0
     instruments = Instrument.objects.in_bulk({one.instrument for one in conditions})
@@ -50,12 +50,12 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     return closed
 
 
-def standing(feed: Feed) -> list[Standing]:
-    """The newest invalidation of each open position: from its opening, or from what adjusted it since.
+def standing(positions: QuerySet[Position]) -> list[Standing]:
+    """The newest invalidation of each of these open positions: from its opening, or from what adjusted it since.
 
     A statement, and one for each `BATCH` of positions, which look at no intent older than these.
     """
-    held = Position.objects.open().filter(account__feed=feed, intent__isnull=False)
+    held = positions.filter(intent__isnull=False)
     rest = iter(
         Q(intent__book=book, instrument=instrument, intent__gte=intent)
         for book, instrument, intent in held.order_by("id").values_list("book", "instrument", "intent")

@@ -93,7 +93,7 @@ def standings(bots: Sequence[Bot]) -> list[Standing]:
         open_now[position.book_id].append(position)
     holdings = {book.pk: portfolio(book, open_now[book.pk]) for book in books}
     rates = {book.pk: rate_of_return(holdings[book.pk].equity, book.deposited) for book in books}
-    sums, lines = _sums(books), curves(books)
+    sums, lines = results(books), curves(books)
     shown = {pk: None if rate is None else nearest_to(rate, SHOWN) for pk, rate in rates.items()}
     order = sorted(bots, key=lambda bot: (shown[bot.book_id] is None, -(shown[bot.book_id] or ZERO), bot.pk))
     ranked = [shown[bot.book_id] for bot in order]
@@ -118,7 +118,7 @@ NOTHING: dict[str, Any] = {
 }
 
 
-def _sums(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
+def results(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
     """Results of all positions by book id, summed anew only where something was booked since.
 
     Every booking moves the revision of its account, so a sum that was kept under a revision holds for it. The cache

@@ -58,6 +58,8 @@ def _remove(cycles: list[int], dry_run: bool) -> Removed:
     if dry_run:
         return {Cycle: len(cycles), Decision: decisions.count(), DecisionItem: items.count()}
     with transaction.atomic():
-        gone_items, gone_decisions = items.delete()[0], decisions.delete()[0]
+        gone_items = items.delete()[0]
+        # What was asked then goes with the decision, and is not counted as one.
+        gone_decisions = decisions.delete()[1].get(Decision._meta.label, 0)
         Cycle.objects.filter(pk__in=cycles).delete()
     return {Cycle: len(cycles), Decision: gone_decisions, DecisionItem: gone_items}

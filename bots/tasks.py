@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from ledger import heartbeats
 
-from . import cycle, dispatch, reservations, trials
+from . import cycle, dispatch, previews, replaying, reservations, trials
 
 TICK_SECONDS = 0.95
 MESSAGE_SECONDS = 20  # longer than until it is sent again, so that one of them is always good
@@ -45,6 +45,12 @@ def run_cycle(*, cycle_id: int, **_later: object) -> None:
     """Run one queued cycle; a second delivery does nothing."""
     if not DRAIN.is_set():
         cycle.run(cycle_id=cycle_id)
+
+
+@shared_task(name="bots.tasks.answer_pages", ignore_result=True)
+def answer_pages() -> int:
+    """Prompts and replays that pages wait for: they take indicators, and those a web process does not compute."""
+    return 0 if DRAIN.is_set() else previews.render_asked() + replaying.run_asked()
 
 
 @shared_task(name="bots.tasks.sign_of_life", ignore_result=True)

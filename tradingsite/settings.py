@@ -201,6 +201,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"queue": "market", "expire_seconds": 2},
     },
+    "answer-pages": {
+        "task": "bots.tasks.answer_pages",
+        "schedule": 1.0,
+        "options": {"queue": "cycles", "expire_seconds": 2},
+    },
     "sign-of-life": {
         "task": "bots.tasks.sign_of_life",
         "schedule": 10.0,

@@ -1,6 +1,7 @@
 """All that a decider is told and that the judgement checks against: market, portfolio, policy, state."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from ledger.domain.portfolio import Portfolio
 from markets.domain.snapshot import Snapshot
 
 from .policy import Policy
+from .story import NOTHING_YET, OpenInterest, Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,8 @@ class Briefing:
     """`timeframes` run finest first; `state` is the strictest of system, account and book.
 
     `slot_index` counts the bot's slots since its feed began and `seed` is the bot's: a decider that draws
-    lots draws from both, so a replayed slot draws the same. In `safe_mode` its model has failed repeatedly.
+    lots draws from both, so a replayed slot draws the same. In `safe_mode` its model has failed repeatedly. `story` and
+    `open_interest` are for deciders that read a prompt; a strategy in code gets them empty.
     """
 
     bot: str
@@ -31,6 +34,9 @@ class Briefing:
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
     safe_mode: bool = False
+    interval_seconds: int = 180
+    story: Story = NOTHING_YET
+    open_interest: Mapping[str, OpenInterest] = field(default_factory=dict)
 
     @property
     def symbols(self) -> frozenset[str]:

@@ -4,7 +4,9 @@ from .bots import Bot, BotStatus
 from .calls import Budget, CallState, ModelCall, Purpose
 from .cycles import Cycle, CycleStatus, Trigger
 from .decisions import Decision, DecisionItem, Outcome
+from .moments import KnownAnswer, Moment, Replay
 from .policies import RiskPolicy
+from .prompts import Prompt, PromptPreview, PromptVersion, TaskState
 from .providers import FallbackModel, KeySource, LanguageModel, Provider
 
 __all__ = [
@@ -18,11 +20,18 @@ __all__ = [
     "DecisionItem",
     "FallbackModel",
     "KeySource",
+    "KnownAnswer",
     "LanguageModel",
     "ModelCall",
+    "Moment",
     "Outcome",
+    "Prompt",
+    "PromptPreview",
+    "PromptVersion",
     "Provider",
     "Purpose",
+    "Replay",
     "RiskPolicy",
+    "TaskState",
     "Trigger",
 ]

@@ -22,6 +22,7 @@ TERMINAL = (CycleStatus.DONE, CycleStatus.FAILED, CycleStatus.SKIPPED, CycleStat
 class Trigger(models.TextChoices):
     SCHEDULE = "schedule", "Schedule"
     PERSON = "person", "Person"
+    EMERGENCY = "emergency", "Emergency"
 
 
 class CycleQuerySet(models.QuerySet["Cycle"]):

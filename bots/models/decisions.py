@@ -2,6 +2,7 @@
 
 from django.db import models
 
+from bots.domain.triggers import Gate
 from ledger.models import Intent
 from markets.fields import ExactDecimalField
 from markets.models import Instrument
@@ -15,6 +16,10 @@ SPOKE = models.Q(acted=True) | models.Q(refused=True)
 class DecisionQuerySet(models.QuerySet["Decision"]):
     def of(self, user: models.Model) -> "DecisionQuerySet":
         return self.filter(bot__owner=user)
+
+    def asked(self) -> "DecisionQuerySet":
+        """Moments at which a model was asked, whatever it said."""
+        return self.filter(gate__in=(Gate.ASKED, Gate.SHADOW))
 
     def spoke(self) -> "DecisionQuerySet":
         """Decisions that asked for more than holding, whatever became of it."""
@@ -39,6 +44,13 @@ class Decision(models.Model):
         help_text="Code of what kept a language model from deciding; its sentence is the summary.",
     )
     latency_ms = models.FloatField(default=0.0)
+    gate = models.CharField(
+        max_length=8, blank=True, choices=[(gate.value, gate.value.title()) for gate in Gate],
+        help_text="Whether a model was asked; empty: a strategy in code.",
+    )  # fmt: skip
+    gate_code = models.CharField(max_length=20, blank=True)
+    gate_reason = models.CharField(max_length=200, blank=True)
+    seen = models.JSONField(null=True, blank=True, help_text="What the triggers remember of an asked moment.")
     at = models.DateTimeField(help_text="Market time.")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -99,6 +99,18 @@ def _vwap(period: int) -> Indicator:
     return Indicator(period, rolling)
 
 
+def _volume_ratio(period: int) -> Indicator:
+    """Volume over its own average of `period` candles, itself included; NaN where nothing was traded in all of them."""
+
+    def ratio(candles: Candles) -> Floats:
+        average: Floats = _ta().SMA(candles.volume, period)
+        found = np.full(len(candles), np.nan)
+        np.divide(candles.volume, average, out=found, where=average > 0)
+        return found
+
+    return Indicator(period, ratio)
+
+
 def _on_balance(period: int) -> Indicator:
     """Change of the on-balance volume over `period` candles: its level tells only where the series begins."""
 
@@ -123,6 +135,7 @@ INDICATORS: dict[str, Indicator] = {
     "bollinger_upper": _bollinger(0),
     "bollinger_middle": _bollinger(1),
     "bollinger_lower": _bollinger(2),
+    "atr_3": _wilder(3, lambda c: _ta().ATR(c.high, c.low, c.close, 3)),
     "atr_14": _wilder(14, lambda c: _ta().ATR(c.high, c.low, c.close, 14)),
     "natr_14": _wilder(14, lambda c: _ta().NATR(c.high, c.low, c.close, 14)),
     "adx_14": _wilder(28, lambda c: _ta().ADX(c.high, c.low, c.close, 14)),
@@ -131,6 +144,7 @@ INDICATORS: dict[str, Indicator] = {
     "cci_20": Indicator(20, lambda c: _ta().CCI(c.high, c.low, c.close, 20)),
     "mfi_14": Indicator(15, _unless_still(14, _money_flow)),
     "obv_change_20": _on_balance(20),
+    "volume_ratio_20": _volume_ratio(20),
     "vwap_20": _vwap(20),
     "highest_20": _highest(20),
     "lowest_20": _lowest(20),

@@ -1,0 +1,91 @@
+"""Keeps the moment of a decision of a model, and stands in it again.
+
+Kept is what was said and all that candles do not give back: quotes, rules of instruments, portfolio, policy, story.
+Candles are read from the store: a stored candle never changes, and windows begin at fixed places in time.
+"""
+
+from dataclasses import fields, replace
+from typing import Any
+
+from markets import history
+from markets.domain.instruments import InstrumentRules
+from markets.domain.snapshot import InstrumentView, QuoteView, Snapshot
+from markets.models import Instrument
+
+from .domain.briefing import Briefing
+from .domain.keeping import as_json, of_json
+from .domain.prompt import Wording
+from .models import Decision, Moment
+from .questions import Question
+
+# What may have changed between the question and the judgement, while the model thought.
+JUDGED = ("portfolio", "state", "account_exposure", "account_equity")
+
+
+def keep(*, decision: Decision, question: Question, judged: Briefing) -> Moment:
+    """Write the moment of a decision: the briefing that was asked with, and what of it was judged differently."""
+    asked, prompt = question.briefing, question.prompt
+    changed = {name: as_json(getattr(judged, name)) for name in JUDGED if getattr(judged, name) != getattr(asked, name)}
+    return Moment.objects.create(
+        decision=decision,
+        version=decision.bot.prompt_version,
+        system=prompt.system,
+        user=prompt.user,
+        digest=prompt.digest,
+        briefing=_written(asked) | {"judged": changed, "wording": question.wording.text},
+    )
+
+
+def _written(briefing: Briefing) -> dict[str, Any]:
+    plain = {
+        field.name: as_json(getattr(briefing, field.name)) for field in fields(Briefing) if field.name != "snapshot"
+    }
+    views = briefing.snapshot.instruments.values()
+    market = [{"rules": as_json(view.rules), "quote": as_json(view.quote)} for view in views]
+    return plain | {"market": market}
+
+
+def wording(moment: Moment) -> Wording:
+    """What the system part began with then."""
+    return Wording(moment.briefing["wording"], str(moment.version or ""))
+
+
+def asked(moment: Moment) -> Briefing:
+    """The briefing of then, as the model was asked with it."""
+    bare = _bare(moment.briefing)
+    return replace(bare, snapshot=_snapshot(moment, bare))
+
+
+def judged(moment: Moment, briefing: Briefing) -> Briefing:
+    """The same as the answer was judged with."""
+    bare = _bare(moment.briefing | moment.briefing["judged"])
+    return replace(briefing, **{name: getattr(bare, name) for name in JUDGED})
+
+
+def _bare(raw: dict[str, Any]) -> Briefing:
+    """The briefing without its market."""
+    found: Briefing = of_json(Briefing, raw | {"snapshot": {"now": raw["now"], "instruments": {}}})
+    return found
+
+
+def _snapshot(moment: Moment, briefing: Briefing) -> Snapshot:
+    known = [
+        (of_json(InstrumentRules, one["rules"]), of_json(QuoteView, one["quote"])) for one in moment.briefing["market"]
+    ]
+    feed = moment.decision.bot.book.account.feed  # type: ignore[union-attr]
+    rows = Instrument.objects.filter(exchange=feed.exchange, symbol__in=[rules.symbol for rules, _ in known])
+    ids = {row.symbol: row.pk for row in rows}
+    series = history.series(rows, briefing.timeframes, briefing.now)
+    return Snapshot(
+        briefing.now,
+        {
+            rules.symbol: InstrumentView(
+                rules,
+                quote,
+                {timeframe: series[ids[rules.symbol], timeframe] for timeframe in briefing.timeframes},
+                briefing.now,
+            )
+            for rules, quote in known
+            if rules.symbol in ids
+        },
+    )
