@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
-STOP_SECONDS = 30.0
+STOP_SECONDS = 90.0  # what compose.yml grants
 
 
 def surroundings(**given: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ import redis
 
 HOST = "127.0.0.1"
 VERSIONS = Path("/usr/lib/postgresql")  # where Debian keeps the programs of each version
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class NoServers(Exception):
