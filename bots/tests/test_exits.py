@@ -66,7 +66,7 @@ def test_as_many_conditions_as_there_are_positions(holder, monkeypatch):
     monkeypatch.setattr(exits, "BATCH", 2)
     DecisionItem.objects.filter(pk__in=[item.pk for item in items]).update(invalidation=NEVER)
     DecisionItem.objects.filter(pk=items[-1].pk).update(invalidation=ALWAYS)
-    assert len(exits.standing(feed)) == len(items) > 3
+    assert len(exits.standing(Position.objects.open().filter(account__feed=feed))) == len(items) > 3
 
     assert exits.sweep(feed=feed, now=feed.market_now) == 1
 
