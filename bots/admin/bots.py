@@ -22,6 +22,7 @@ from ledger.valuation import marked
 from markets.admin import Exact, coloured, link
 
 from .forms import BotForm
+from .providers import FallbackInline
 
 STATUS_COLOURS = {BotStatus.RUNNING: "success", BotStatus.PAUSED: "warning", BotStatus.STOPPED: "danger"}
 
@@ -34,6 +35,7 @@ class Verb(Protocol):
 class BotAdmin(Owned, Exact):
     form = BotForm
     owner_path = "owner"
+    inlines = (FallbackInline,)
     actions = ("start", "pause", "run_now", "flatten")
     list_display = (
         "name", "owner", coloured("status", STATUS_COLOURS), "decider", "policy", "account", "cash",
@@ -43,12 +45,14 @@ class BotAdmin(Owned, Exact):
     list_select_related = ("owner", "policy", "book__account__feed")
     search_fields = ("name", "decider", "owner__username")
     readonly_fields = (
-        "owner", "book", "status", "next_run_at", "skipped_slots", "open_positions", "live_page", "created_at"
+        "owner", "book", "status", "next_run_at", "skipped_slots", "open_positions", "live_page", "created_at",
+        "model_failures", "model_trouble",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("name", "owner", "status", "live_page", "created_at")}),
         ("Trading", {"fields": ("book", "open_positions", "instruments", "policy")}),
         ("Deciding", {"fields": ("decider", "seed", "timeframes")}),
+        ("Language model", {"fields": ("decision_seconds", "safe_after", "model_failures", "model_trouble")}),
         ("Schedule", {"fields": ("interval_seconds", "next_run_at", "skipped_slots")}),
         ("Charts", {"fields": ("colour", "monogram")}),
     )

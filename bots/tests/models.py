@@ -4,8 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from bots import cycle, dispatch
-from bots.models import Bot, Cycle, LanguageModel, Provider
-from bots.tests import lockstep
+from bots.models import Bot, Cycle, LanguageModel, ModelCall, Provider
+from bots.tests import lockstep, rows
 from ledger.tests import builders
 
 KEY = "sk-test-abcdefghijklmnopqrstuvwxyz"
@@ -26,6 +26,28 @@ def model(provider_=None, **fields) -> LanguageModel:
         "price_output": Decimal(10), "most_output": 900, "call_seconds": 5,
     }  # fmt: skip
     return LanguageModel.objects.create(provider=provider_ or provider(), **defaults | fields)
+
+
+def call(bot=None, **fields) -> ModelCall:
+    """An answered call of a bot, of a third of a cent, with a cycle unless one is given."""
+    bot = bot or rows.bot()
+    cycle_ = fields.pop("cycle", None) or rows.cycle(bot)
+    chosen = fields.pop("model", None) or model(provider(owner=bot.owner))
+    defaults = {
+        "form": "schema", "state": "answered", "messages": [{"role": "system", "content": "Decide."}],
+        "parameters": {"temperature": 0}, "answer": '{"items": []}', "reasoning": "Thinking aloud.",
+        "input_tokens": 1200, "cached_tokens": 1000, "output_tokens": 300, "reasoning_tokens": 120,
+        "cost": Decimal("0.0033"), "latency_ms": 812.5, "finish_reason": "stop", "request_id": "req-7",
+        "day": builders.NOW.date(), "lease_until": builders.NOW, "created_at": builders.NOW, "ended_at": builders.NOW,
+    }  # fmt: skip
+    return ModelCall.objects.create(
+        provider=chosen.provider,
+        model=chosen,
+        model_id_sent=chosen.model_id,
+        bot=bot,
+        cycle=cycle_,
+        **defaults | fields,
+    )
 
 
 def asking_bot(url: str, **fields) -> Bot:
