@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import transaction
 
-from bots import providers
+from bots import providers, reservations
 from bots.domain.policy import PRESETS
 from bots.models import Bot, BotStatus, LanguageModel, RiskPolicy
 from ledger import accounts
@@ -62,6 +62,7 @@ def _model_bot(
     if there is None:
         bot = _bot(user, feed, _instruments(feed), policy, name, decider, name[:2].upper(), place % 8)
         Bot.objects.filter(pk=bot.pk).update(interval_seconds=MODEL_INTERVAL_SECONDS)
+        reservations.make_budgets(owner_id=user.pk, bot=bot)
     elif named and there.decider != decider and there.decider.startswith(f"model:{name}/"):
         Bot.objects.filter(pk=there.pk).update(decider=decider)
 

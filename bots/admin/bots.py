@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import action, display
 
-from bots import control
+from bots import control, deciding, reservations
 from bots.models import Bot, BotStatus, Cycle
 from ledger.admin import Own, Owned
 from ledger.models import Position, PositionState, User
@@ -68,6 +68,12 @@ class BotAdmin(Owned, Exact):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Bot, form: BotForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.decider.startswith(deciding.MODEL):
+            # So that its limits can be set before it asks for the first time.
+            reservations.make_budgets(owner_id=obj.owner_id, bot=obj)
 
     @display(description="account", ordering="book__account__name")
     def account(self, bot: Bot) -> str:

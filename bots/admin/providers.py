@@ -11,6 +11,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import action, display
 
 from bots import providers, trials
+from bots.deciders.language_models import presets
 from bots.dispatch import NoBroker
 from bots.models import Budget, FallbackModel, LanguageModel, ModelCall, Provider
 from bots.tasks import enqueue_trial
@@ -73,6 +74,7 @@ class ProviderAdmin(Owned, Exact):
 class LanguageModelAdmin(Owned, Exact):
     form = ModelForm
     actions = ("try_now",)
+    actions_submit_line = ("save_and_try",)
     list_display = (
         "name", "provider", "model_id", "price_input", "price_cached", "price_output", "prices_checked",
         "test_passed", "test_result",
@@ -85,7 +87,10 @@ class LanguageModelAdmin(Owned, Exact):
         (None, {"fields": ("name", "provider", "model_id")}),
         (
             "Prices, US dollars per million tokens",
-            {"fields": ("price_input", "price_cached", "price_output", "price_reasoning", "prices_checked")},
+            {
+                "description": f"Presets are as of {presets.prices_of()}: compare them with the provider's own list.",
+                "fields": ("price_input", "price_cached", "price_output", "price_reasoning", "prices_checked"),
+            },
         ),
         ("Size and time", {"fields": ("context_tokens", "most_output", "call_seconds")}),
         (
@@ -106,13 +111,20 @@ class LanguageModelAdmin(Owned, Exact):
     @action(description="Test: ask for one word, in a worker", permissions=["change"])
     def try_now(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:
         for model in queryset:
-            try:
-                asked = trials.ask_for(model=model, enqueue=enqueue_trial)
-            except NoBroker:
-                self.message_user(request, "No worker can be reached: the test was not started.", messages.ERROR)
-                return
-            told = f"{model} is being asked; reload in a moment." if asked else f"{model} was asked a moment ago."
-            self.message_user(request, told)
+            self._try(request, model)
+
+    @action(description="Save and test", permissions=["change"])
+    def save_and_try(self, request: HttpRequest, obj: LanguageModel) -> None:
+        self._try(request, obj)
+
+    def _try(self, request: HttpRequest, model: LanguageModel) -> None:
+        try:
+            asked = trials.ask_for(model=model, enqueue=enqueue_trial)
+        except NoBroker:
+            self.message_user(request, "No worker can be reached: the test was not started.", messages.ERROR)
+            return
+        told = f"{model} is being asked; reload in a moment." if asked else f"{model} was asked a moment ago."
+        self.message_user(request, told)
 
 
 class FallbackInline(TabularInline):

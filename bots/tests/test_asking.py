@@ -62,7 +62,7 @@ def test_an_answer_is_judged_traded_and_recorded_to_the_cent(server, bot):
     assert call.parameters["response_format"] == "json_schema"
 
 
-@pytest.mark.requirement("BOT-08")
+@pytest.mark.requirement("BOT-08", "LED-04")
 def test_the_cost_is_booked_once_in_the_users_own_book(server, bot):
     models.run(bot)
 

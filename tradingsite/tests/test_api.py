@@ -48,6 +48,7 @@ def world(owner):
     builders.equity_point(bot.book)
     builders.state(f"book:{bot.book_id}", "reduce_only", book=bot.book)
     model = models.model(models.provider(owner=owner))
+    models.call(bot, cycle=decision.cycle, model=model)
     Candle.objects.insert([(instrument.pk, "1m", 1746100740000, 1.0, 2.0, 0.5, 1.5, 9.0)])
     return {
         "bots": bot.pk, "performance": bot.pk, "accounts": bot.book.account_id, "books": bot.book_id,
