@@ -12,7 +12,7 @@ LOCK = uv pip compile --quiet --no-config --universal --python-version 3.11 --ge
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup run test servers check bench lock python
+.PHONY: help setup run test servers check bench faults lock python
 
 help: ## List the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1|\2/p' Makefile | while IFS='|' read -r name what; do \
@@ -44,6 +44,9 @@ check: TESTING = DJANGO_SETTINGS_MODULE=tradingsite.test_settings
 
 bench: $(VENV)/.dev ## Measure speed and memory beside floors and peers (BENCH_FLAGS="--runs 5 --minutes 60" for more)
 	@$(BIN)/python -m bench $(BENCH_FLAGS)
+
+faults: $(VENV)/.dev ## Break the real processes on purpose and count what is lost (RUNS=20, ONLY=F1:40,F8,storm)
+	@$(BIN)/python -m faults $(if $(RUNS),--runs $(RUNS)) $(if $(ONLY),--only $(ONLY)) $(FAULTS_FLAGS)
 
 lock: ## Compile requirements/*.in after a change (needs uv)
 	@$(LOCK) requirements/base.in -o requirements/base.txt

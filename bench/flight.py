@@ -100,10 +100,7 @@ def queue_is_empty() -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started, from whichever of its threads."""
-    started = (thread.read_text().split() for thread in Path(f"/proc/{pid}/task").glob("*/children"))
-    return [int(child) for numbers in started for child in numbers]
-
-
-if __name__ == "__main__":
-    main()
+    """The processes that a process has started."""
+    stats = (path.read_text() for path in Path("/proc").glob("[0-9]*/stat"))
+    fields = ((stat.partition(" ")[0], stat.rpartition(")")[2].split()[1]) for stat in stats)
+    return [int(child) for child, parent in fields if int(parent) == pid]

@@ -5,8 +5,9 @@ A condition that holds closes its position through the same door as every exit o
 
 from datetime import datetime
 from functools import reduce
+from itertools import islice
 from operator import or_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
@@ -17,6 +18,8 @@ from markets.models import Feed, Instrument
 
 from .domain import exit_plan
 from .models import DecisionItem
+
+BATCH = 200  # SQLite takes a thousand conditions at most in one statement
 
 
 class Standing(NamedTuple):
@@ -50,16 +53,16 @@ def sweep(*, feed: Feed, now: datetime) -> int:
 def standing(feed: Feed) -> list[Standing]:
     """The newest invalidation of each open position: from its opening, or from what adjusted it since.
 
-    Two statements at most, which look at no intent older than the positions that are open.
+    A statement, and one for each `BATCH` of positions, which look at no intent older than these.
     """
     held = Position.objects.open().filter(account__feed=feed, intent__isnull=False)
-    since = [
+    rest = iter(
         Q(intent__book=book, instrument=instrument, intent__gte=intent)
-        for book, instrument, intent in held.values_list("book", "instrument", "intent")
-    ]
-    if not since:
-        return []
-    items = DecisionItem.objects.filter(reduce(or_, since), invalidation__isnull=False)
-    rows = items.order_by("id").values_list("intent__book__account", "instrument", "invalidation")
-    newest = {(account, instrument): invalidation for account, instrument, invalidation in rows}
+        for book, instrument, intent in held.order_by("id").values_list("book", "instrument", "intent")
+    )
+    newest: dict[tuple[int, int], Any] = {}
+    while since := list(islice(rest, BATCH)):
+        items = DecisionItem.objects.filter(reduce(or_, since), invalidation__isnull=False)
+        rows = items.order_by("id").values_list("intent__book__account", "instrument", "invalidation")
+        newest |= {(account, instrument): invalidation for account, instrument, invalidation in rows}
     return [Standing(*place, exit_plan.parse_invalidation(raw)) for place, raw in newest.items()]

@@ -1,72 +1,93 @@
 """`python -m faults`: produce the faults, check the invariants, print one line for each.
 
-The lines go to standard output, progress and every loss to standard error. Exit code 1 where anything was lost.
+The lines (or with --json one object) go to standard output, progress and every loss to standard error. Exit code 1
+where anything was lost or not produced, 2 where nothing could be tried.
 """
 
 import argparse
 import os
 import random
 import signal
-import statistics
 import sys
 import tempfile
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .contract import FAULTS, Fault
-from .servers import NoServers, Postgres, Redis
+from . import contract, report
+from .progress import tell
+from .servers import NoServers, Postgres, Redis, Server
 
 if TYPE_CHECKING:
-    from .scenarios import Result
     from .stage import Stage
 
 
 def main() -> int:
     given = arguments()
+    if not any(runs for _, runs in given.plan):
+        return tell_all(given, [report.Outcome(fault, 0) for fault, _ in given.plan])
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        folder.chmod(0o755)
+        folder.chmod(0o755)  # PostgreSQL does not run as root
+        servers: list[Server] = []
         try:
-            postgres, redis = Postgres(folder / "postgres"), Redis(folder / "redis")
+            servers += [postgres := Postgres(folder / "postgres"), redis := Redis(folder / "redis")]
+            for server in servers:
+                server.start()
+            return produce_all(given, folder, postgres, redis)
         except NoServers as missing:
             sys.stderr.write(f"{missing}\n")
             return 2
-        try:
-            postgres.start()
-            redis.start()
-            return report(given, folder, postgres, redis)
         finally:
-            for server in (postgres, redis):
+            for server in servers:
                 server.kill()
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m faults", description="Break the product on purpose.")
-    parser.add_argument("--runs", type=int, default=20, help="how often each fault is produced (default %(default)s)")
-    parser.add_argument("--only", default="", help="numbers of faults, such as F1,F8 or storm (default: all)")
+    """What is asked for; `plan` holds the faults with the runs of each."""
+    parser = argparse.ArgumentParser(
+        prog="python -m faults", description="Break the product's real processes on purpose, and count what is lost."
+    )
+    parser.add_argument("--runs", type=int, default=3, help="how often each fault is produced (default %(default)s)")
+    parser.add_argument("--only", default="", help="some faults, such as F1:40,F8,storm (default: all)")
     parser.add_argument(
         "--hurry", type=float, default=12.0, help="divide every deadline of the product by this (default %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=7, help="seed of the market and of the moments")
+    parser.add_argument("--kills", type=int, default=10, help="kills in each run of the storm (default %(default)s)")
     parser.add_argument("--logs", type=Path, help="keep the logs of the processes here")
-    return parser.parse_args()
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    given = parser.parse_args()
+    try:
+        given.plan = contract.plan(only=given.only, runs=given.runs)
+    except ValueError as impossible:
+        parser.error(str(impossible))
+    return given
 
 
-def report(given: argparse.Namespace, folder: Path, postgres: Postgres, redis: Redis) -> int:
-    """Print the table; the exit code."""
+def produce_all(given: argparse.Namespace, folder: Path, postgres: Postgres, redis: Redis) -> int:
+    """Produce what is asked for and say how it came out; the exit code."""
     surround(folder, postgres, redis)
     stage = prepare(given, folder, postgres, redis)
-    wanted = {number.strip().upper() for number in given.only.split(",") if number.strip()}
-    lost = 0
-    for fault in FAULTS:
-        if wanted and not {fault.number, *fault.title.upper().split(":")} & wanted:
-            continue
-        results = produce(fault, stage, given)
-        lost += sum(bool(result.lost) for result in results)
-        sys.stdout.write(line(fault, results) + "\n")
-        sys.stdout.flush()
-    return int(lost > 0)
+    return tell_all(given, (produce(fault, runs, stage, given.seed) for fault, runs in given.plan))
+
+
+def tell_all(given: argparse.Namespace, produced: Iterable[report.Outcome]) -> int:
+    """A line for each outcome as it comes, with --json on standard error and one object at the end; the exit code."""
+    outcomes = []
+    for outcome in produced:
+        outcomes.append(outcome)
+        (tell if given.json else say)(outcome.line())
+    if given.json:
+        say(report.as_json(outcomes))
+    return 0 if report.passed(outcomes) else 1
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def surround(folder: Path, postgres: Postgres, redis: Redis) -> None:
@@ -87,44 +108,41 @@ def surround(folder: Path, postgres: Postgres, redis: Redis) -> None:
 
 def prepare(given: argparse.Namespace, folder: Path, postgres: Postgres, redis: Redis) -> "Stage":
     """The stage with its prepared database, of which each scenario gets a copy."""
+    from django.db import connection
+
     from . import market, stage
 
     logs = given.logs or folder / "logs"
     for made in (logs, folder / "control"):
         made.mkdir(parents=True, exist_ok=True)
-    stage.tell("Preparing the database.")
+    tell("Preparing the database.")
     postgres.run(f"CREATE DATABASE {stage.DATABASE}")
     market.prepare(seed=given.seed)
-    stage.close()
+    connection.close()
     postgres.run(f"ALTER DATABASE {stage.DATABASE} RENAME TO {stage.PREPARED}")
-    return stage.Stage(folder, logs, postgres, redis, given.hurry)
+    return stage.Stage(folder, logs, postgres, redis, hurry=given.hurry, kills=given.kills)
 
 
-def produce(fault: Fault, stage: "Stage", given: argparse.Namespace) -> "list[Result]":
-    from . import scenarios
-    from .stage import tell
+def produce(fault: contract.Fault, runs: int, stage: "Stage", seed: int) -> report.Outcome:
+    """Produce one fault `runs` times. What keeps the laboratory from it is told as its trouble."""
+    from .rounds import NotProduced
 
-    if not fault.scenario:
-        return []
-    results = []
-    lots = random.Random(f"{given.seed}:{fault.number}")
-    for result in getattr(scenarios, fault.scenario)(stage, given.runs, lots):
-        results.append(result)
-        stage.lost = bool(result.lost)
-        tell(f"{fault.number} {len(results)}/{given.runs}: {result.note}; recovered after {result.seconds:.1f} s")
-        for sentence in result.lost:
-            tell(f"  LOSS {sentence}")
-    return results
-
-
-def line(fault: Fault, results: "list[Result]") -> str:
-    named = f"{fault.number:7}{fault.title:34}"
-    if not fault.scenario:
-        return f"{named}open: waits for {fault.waits_for}"
-    lost = sum(bool(result.lost) for result in results)
-    seconds = [result.seconds for result in results]
-    figures = f"{statistics.median(seconds):6.1f} s median {max(seconds):6.1f} s max" if seconds else "not produced"
-    return f"{named}{len(results):4} runs {lost:4} losses  recovered {figures}"
+    outcome = report.Outcome(fault, runs)
+    if not runs:
+        return outcome
+    module, name = fault.scenario.split(".")
+    scenario = getattr(import_module(f"faults.{module}"), name)
+    try:
+        for result in scenario(stage, runs, random.Random(f"{seed}:{fault.number}")):
+            outcome.results.append(result)
+            stage.lost = bool(result.lost)
+            done = f"{fault.number} {len(outcome.results)}/{runs}"
+            tell(f"{done}: {result.note}; recovered after {result.seconds:.1f} s")
+            for sentence in result.lost:
+                tell(f"  LOSS {sentence}")
+    except (NotProduced, TimeoutError) as trouble:
+        outcome.trouble = str(trouble)
+    return outcome
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""The list of faults to survive: which scenario produces each, or what an open one waits for."""
+"""The list of faults to survive: which scenario produces each, or what an open one waits for.
+
+Nothing of the product is imported here, so that what is asked for can be refused before anything is started.
+"""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`scenario` names a function of `faults.scenarios`; without one `waits_for` says what is not built yet."""
+    """`scenario` names the module and function that produce it; without one `waits_for` says what is not built yet."""
 
     number: str
     title: str
@@ -16,16 +19,16 @@ class Fault:
 LIVE, MODELS, ALERTS, ROLLOUT = "live venues", "language models", "alerts", "roll-out, backup and restore"
 
 FAULTS = (
-    Fault("F1", "killed between send and ack", "killed_between_send_and_ack"),
+    Fault("F1", "killed between send and ack", "processes_broken.killed_between_send_and_ack"),
     Fault("F2", "time-out, state unknown", waits_for=LIVE),
     Fault("F3", "venue shows the order late", waits_for=LIVE),
-    Fault("F4", "broker restarted or flushed", "broker_lost"),
-    Fault("F5", "database lost mid-transaction", "database_lost"),
+    Fault("F4", "broker restarted or flushed", "servers_broken.broker_lost"),
+    Fault("F5", "database lost mid-transaction", "servers_broken.database_lost"),
     Fault("F6", "SQLite locked, disk full", waits_for="watching the disk"),
-    Fault("F7", "every task delivered 2-5 times", "delivered_again"),
-    Fault("F8", "two workers run one bot", "paused_past_lease"),
-    Fault("F9", "slow cycle meets the next slot", "slow_decider"),
-    Fault("F10", "beat stopped, beat doubled", "beat_stopped_or_double"),
+    Fault("F7", "every task delivered 2-5 times", "storm.delivered_again"),
+    Fault("F8", "two workers run one bot", "processes_broken.paused_past_lease"),
+    Fault("F9", "slow cycle meets the next slot", "processes_broken.slow_decider"),
+    Fault("F10", "beat stopped, beat doubled", "processes_broken.beat_stopped_or_double"),
     Fault("F11", "429, 418 ban", waits_for=LIVE),
     Fault("F12", "5xx, maintenance, DNS, TLS", waits_for=LIVE),
     Fault("F13", "stale or frozen price", waits_for="live feeds"),
@@ -51,10 +54,32 @@ FAULTS = (
     Fault("F33", "deploy with positions open", waits_for=ROLLOUT),
     Fault("F34", "backup restored", waits_for=ROLLOUT),
     Fault("F35", "key revoked, IP blocked", waits_for=LIVE),
-    Fault("F36", "Redis down", "redis_down"),
+    Fault("F36", "Redis down", "servers_broken.redis_down"),
     Fault("F37", "notifications down", waits_for=ALERTS),
-    Fault("F38", "SIGTERM, SIGKILL at random", "ended_at_random"),
+    Fault("F38", "SIGTERM, SIGKILL at random", "processes_broken.ended_at_random"),
     Fault("F39", "leverage changed outside", waits_for=LIVE),
     Fault("F40", "account over-exposed by two bots", waits_for="the account-wide budget"),
-    Fault("F1-F38", "storm: all doubled, random kills", "storm"),
+    Fault("storm", "all of these at random, doubled", "storm.storm"),
 )
+
+
+def plan(*, only: str, runs: int) -> list[tuple[Fault, int]]:
+    """The faults that are asked for with the runs of each, in the order of the contract; an open one has no runs.
+
+    `only` names them as in `F1:40,F8,storm`, where a number after the colon is how often; empty means all of them.
+    Raises ValueError with a sentence.
+    """
+    if runs < 1:
+        raise ValueError(f"A fault is produced once or more often, not {runs} times.")
+    asked = dict(_asked(part.strip(), runs) for part in only.split(",") if part.strip())
+    if unknown := asked.keys() - {fault.number.upper() for fault in FAULTS}:
+        raise ValueError(f"There is no fault {min(unknown)}; the numbers are those of the list, and storm.")
+    chosen = [fault for fault in FAULTS if not asked or fault.number.upper() in asked]
+    return [(fault, asked.get(fault.number.upper(), runs) if fault.scenario else 0) for fault in chosen]
+
+
+def _asked(text: str, runs: int) -> tuple[str, int]:
+    number, colon, own = text.upper().partition(":")
+    if colon and not (own.isdigit() and int(own)):
+        raise ValueError(f"«{text}» does not say how often: write {number}:20.")
+    return number, int(own) if colon else runs

@@ -51,13 +51,13 @@ def hurry(factor: float) -> None:
     from bots import cycle, dispatch
     from ledger import ordering
 
-    deadline = cycle.DEADLINE / factor
-    assert dispatch.DEADLINE == cycle.run.__kwdefaults__["deadline"] == cycle.DEADLINE
-    cycle.DEADLINE = dispatch.DEADLINE = deadline
-    cycle.run.__kwdefaults__["deadline"] = deadline
+    defaults: dict[str, Any] = cycle.run.__kwdefaults__ or {}
+    assert dispatch.DEADLINE == defaults["deadline"] == cycle.DEADLINE
+    cycle.DEADLINE = dispatch.DEADLINE = defaults["deadline"] = cycle.DEADLINE / factor
+    ordering.RECEIVE_WINDOW /= factor
     ordering.IN_FLIGHT /= factor
-    options = settings.DATABASES["default"].get("OPTIONS", {})
-    if "options" in options:
+    options = settings.DATABASES["default"].get("OPTIONS")
+    if options and "options" in options:
         options["options"] = re.sub(r"(?<=timeout=)\d+", lambda old: str(int(int(old[0]) / factor)), options["options"])
 
 

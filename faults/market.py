@@ -14,6 +14,7 @@ from markets.models import Feed, Instrument
 from tradingsite import demo, market
 
 from .busy import NAME
+from .progress import tell
 
 SPEED = 100_000.0
 CAPITAL = Decimal(10_000)
@@ -23,7 +24,7 @@ def prepare(*, seed: int) -> Feed:
     """Migrate, make the feed and its bots in the database of the settings."""
     call_command("migrate", verbosity=0, interactive=False)
     feed = market.choose(
-        kind="simulated", exchange=None, seed=seed, speed=SPEED, starts_at=None, ends_at=None, fresh=False, say=len
+        kind="simulated", exchange=None, seed=seed, speed=SPEED, starts_at=None, ends_at=None, fresh=False, say=tell
     )
     user = demo.ensure(feed)
     quoted = Instrument.objects.filter(pk__in=feed.quotes.values("instrument")).order_by("pk")

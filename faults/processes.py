@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
-STOP_SECONDS = 30.0
+STOP_SECONDS = 90.0  # what compose.yml grants
 
 
 def surroundings(**given: str) -> dict[str, str]:
@@ -24,8 +25,10 @@ class Process:
         self.name, self.arguments, self.variables = name, list(arguments), dict(variables)
         self.log = folder / f"{name}.log"
         self.popen: subprocess.Popen[bytes] | None = None
+        self.started = 0.0  # Unix time
 
     def start(self) -> "Process":
+        self.started = time.time()
         with self.log.open("ab") as log:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "faults.inside", *self.arguments],

@@ -18,7 +18,8 @@ import psycopg
 import redis
 
 HOST = "127.0.0.1"
-PATIENCE = 30.0
+VERSIONS = Path("/usr/lib/postgresql")  # where Debian keeps the programs of each version
+PATIENCE = 60.0
 
 
 class NoServers(Exception):
@@ -33,7 +34,7 @@ def free_port() -> int:
 
 def program(name: str) -> str:
     """The path of a server program, Debian's versioned folders included. Raises NoServers."""
-    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    versions = sorted(VERSIONS.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     found = str(versions[-1]) if versions else shutil.which(name)
     if not found:
         raise NoServers(f"{name} is not installed (Debian: apt install postgresql redis-server).")
@@ -83,6 +84,10 @@ class Server:
         self.signal(number)
         if self.process is not None:
             self.process.wait(PATIENCE)
+
+    def restart(self) -> None:
+        self.kill()
+        self.start()
 
     def freeze(self) -> None:
         """It keeps its connections and answers nobody."""
@@ -164,8 +169,9 @@ class Postgres(Server):
         return len(cut)
 
     def crash(self) -> None:
-        """What a power cut leaves: no shutdown, recovery from the log at the next start."""
+        """What a power cut leaves: no shutdown, and a start that recovers from the log."""
         self.end(signal.SIGQUIT)
+        self.start()
 
     def restart(self) -> None:
         """A fast shutdown, as a package upgrade does it, and a start."""

@@ -1,10 +1,10 @@
 """What must hold at every instant, looked at from inside the process that drives the market, before it steps.
 
-Each position at the venue has a live reduce-only stop of its size, and the work of the instant has ended. What does
-not hold is written down for the laboratory; nothing is mended.
+By then the work of the instant has ended: each position at the venue has its stop, each stop its position, and no
+cycle is left. What does not hold is written down for the laboratory; nothing is mended.
 """
 
-from decimal import Decimal
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -20,38 +20,22 @@ def install() -> None:
 
     @wraps(original)
     def looking(feed_id: int, **given: Any) -> Any:
-        for sentence in (*uncovered(feed_id), *unended(feed_id)):
-            with (CONTROL / FOUND).open("a") as found:
-                found.write(f"{sentence}\n")
+        note(feed_id, given["since"])
         return original(feed_id, **given)
 
     stream.step = looking
 
 
-def uncovered(feed_id: int) -> list[str]:
-    """Positions at the venue whose live stops do not cover them, as sentences."""
-    from markets.models import Feed, PaperOrder, PaperPosition
-
-    sentences = []
-    for position in PaperPosition.objects.filter(account__feed=feed_id):
-        side = "sell" if position.quantity > 0 else "buy"
-        stops = PaperOrder.objects.filter(account=position.account_id, instrument=position.instrument_id, live=True)
-        stops = stops.filter(type="stop", reduce_only=True, side=side)
-        covered = sum((stop.quantity - stop.filled for stop in stops), Decimal(0))
-        if covered < abs(position.quantity):
-            at = Feed.objects.get(pk=feed_id).market_now
-            sentences.append(
-                f"The market moved on from {at:%H:%M} with {position.quantity} of instrument "
-                f"{position.instrument_id} (account {position.account_id}) and stops for {covered} only."
-            )
-    return sentences
-
-
-def unended(feed_id: int) -> list[str]:
-    """Cycles that are not over while the market moves on."""
-    from bots.models import Cycle
+def note(feed_id: int, since: datetime) -> None:
+    """Write down what is amiss before the market moves on from the instant `since`."""
     from markets.models import Feed
 
-    at = Feed.objects.get(pk=feed_id).market_now
-    pending = Cycle.objects.pending().filter(bot__book__account__feed=feed_id, slot__lte=at)
-    return [f"The market moved on from {at:%H:%M} while cycle {cycle.pk} was {cycle.status}." for cycle in pending]
+    from . import endings, invariants
+
+    feed = Feed.objects.get(pk=feed_id)
+    if feed.market_now != since:
+        return  # This driver has slept, and another one is at work on a later instant.
+    found = [*invariants.uncovered(feed), *invariants.orphans(feed), *endings.unended(feed)]
+    if found and Feed.objects.filter(pk=feed_id, market_now=since).exists():
+        with (CONTROL / FOUND).open("a") as file:
+            file.writelines(f"The market moved on from {feed.market_now:%H:%M}: {sentence}\n" for sentence in found)

@@ -65,7 +65,7 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
     instrument = batch.instruments[fill.symbol]
     order = batch.orders.get(fill.client_id or "")
     position = batch.positions.get(instrument.pk)
-    book = batch.books[order.book_id if order else position.book_id if position else batch.unassigned().pk]
+    book = batch.books[position.book_id if position else order.book_id if order else batch.unassigned().pk]
     position = position or _unplanned(batch, book, instrument, fill, order)
     realised_before = position.realised
     begun = _move(position, fill, order)

@@ -70,7 +70,7 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
 
 
 def _exit(account: Account, position: Position, why: str, now: datetime) -> list[Order]:
-    """Commit one exit; nothing where the same exit was committed before."""
+    """Commit one exit; nothing where the same exit was committed before, or the position has gone meanwhile."""
     draft = IntentDraft(
         kind=Kind.CLOSE,
         symbol=position.instrument.symbol,
@@ -86,6 +86,9 @@ def _exit(account: Account, position: Position, why: str, now: datetime) -> list
     seen = account_portfolio(account=account)
     try:
         with ordering.locked(book=position.book, seen=seen, cause=cause) as portfolio:
+            held = portfolio.books[position.book_id].position(draft.symbol)
+            if held is None or held.id != position.pk:
+                return []
             return ordering.commit(
                 book=position.book, portfolio=portfolio, drafts=[draft], instruments=instruments, cause=cause
             )[1]

@@ -39,7 +39,11 @@ from .gateway import venue_of
 from .models import Account, Book, Intent, Order, OrderState, Position, Role, Source, TradingState
 
 REASON_LENGTH = 300
-# Longer than any call to a venue may take, its cycle's deadline included.
+# How long after its claim an order may still reach its venue; later it is refused there, so that a process that
+# froze on its way wakes up to no effect.
+RECEIVE_WINDOW = timedelta(seconds=30)
+# Longer than any call to a venue may take, its cycle's deadline included. And longer than the window and an idle
+# transaction together: what the venue does not know by then cannot come any more.
 IN_FLIGHT = timedelta(seconds=90)
 PLAN = ("stop", "target", "trail", "expires_at")
 
@@ -58,7 +62,10 @@ class Cause:
     fence: int = 0
 
 
-_FENCE = Prepared(lambda book: Book.objects.filter(pk=book).values_list("fence", flat=True), "book")
+# Locked, so that nobody moves the fence on between the look at it and the commit.
+_FENCE = Prepared(
+    lambda book: Book.objects.filter(pk=book).select_for_update(no_key=True).values_list("fence", flat=True), "book"
+)
 
 
 @contextmanager
@@ -215,8 +222,12 @@ def send(*, account: Account, orders: Sequence[Order]) -> dict[int, Answer]:
 
     Orders that somebody else has claimed, and entries of a superseded decision, are left alone.
     """
-    venue = venue_of(account)
-    return {order.pk: venue.send(_request(order)) for order in orders if claim(order)}
+    venue, answers = venue_of(account), {}
+    for order in orders:
+        valid_until = datetime.now(UTC) + RECEIVE_WINDOW
+        if claim(order):
+            answers[order.pk] = venue.send(_request(order, valid_until))
+    return answers
 
 
 def claim(order: Order) -> bool:
@@ -233,7 +244,7 @@ def claim(order: Order) -> bool:
     return bool(planned.update(state=OrderState.SENDING, sent_at=datetime.now(UTC)))
 
 
-def _request(order: Order) -> OrderRequest:
+def _request(order: Order, valid_until: datetime) -> OrderRequest:
     return OrderRequest(
         client_id=str(order.client_id),
         symbol=order.instrument.symbol,
@@ -244,6 +255,7 @@ def _request(order: Order) -> OrderRequest:
         trigger=order.trigger,
         reduce_only=order.reduce_only,
         leverage=order.leverage,
+        valid_until=valid_until,
     )
 
 

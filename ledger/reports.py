@@ -108,8 +108,21 @@ def _load(account: Account, reports: Iterable[Report], answers: Mapping[int, Ans
             order.position.instrument, order.position.book = order.instrument, order.book
             held = batch.positions.setdefault(order.instrument_id, order.position)
             order.position = held
+    _load_adrift(batch, reports)
     _load_unnamed(batch, reports)
     return batch
+
+
+def _load_adrift(batch: booking.Batch, reports: Iterable[Report]) -> None:
+    """The positions that fills join whose order was written off: at the venue there is one for each instrument."""
+    filled = (batch.orders.get(report.client_id or "") for report in reports if isinstance(report, Fill))
+    adrift = {order.instrument_id for order in filled if order is not None} - batch.positions.keys()
+    if not adrift:
+        return
+    current = Position.objects.current().filter(account=batch.account, instrument__in=adrift)
+    for position in current.select_related("instrument", "book"):
+        batch.positions[position.instrument_id] = position
+        position.book = batch.books.setdefault(position.book_id, position.book)
 
 
 def _ours(client_id: str | None) -> UUID | None:

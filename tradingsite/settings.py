@@ -206,6 +206,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"queue": "cycles", "expire_seconds": 10},
     },
+    # By the clock of the wall: a simulated market passes days in an hour.
+    "prune": {
+        "task": "tradingsite.tasks.prune",
+        "schedule": 3600.0,
+        "options": {"queue": "lab", "expire_seconds": 600},
+    },
     "settle-lost-calls": {
         "task": "bots.tasks.settle_lost_calls",
         "schedule": 20.0,
@@ -215,8 +221,8 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- What is kept ----------------------------------------------------------------------------------------
 
-# In days of market time; `manage.py prune` removes what is older. Trades, orders, positions, cash, intents,
-# decisions that acted or were refused, and trading states are kept for ever.
+# In days of market time; what is older is removed once an hour, and by `manage.py prune`. Trades, orders, positions,
+# cash, intents, decisions that acted or were refused, and trading states are kept for ever.
 KEEP_DAYS = {
     "candles": env.int("KEEP_CANDLES_DAYS", default=14),
     "equity": env.int("KEEP_EQUITY_DAYS", default=7),

@@ -60,6 +60,17 @@ def later_key():
     return uuid.uuid4()
 
 
+@pytest.mark.requirement("BOT-13")
+def test_as_many_conditions_as_there_are_positions(holder, monkeypatch):
+    feed, _, items = holder
+    monkeypatch.setattr(exits, "BATCH", 2)
+    DecisionItem.objects.filter(pk__in=[item.pk for item in items]).update(invalidation=NEVER)
+    DecisionItem.objects.filter(pk=items[-1].pk).update(invalidation=ALWAYS)
+    assert len(exits.standing(feed)) == len(items) > 3
+
+    assert exits.sweep(feed=feed, now=feed.market_now) == 1
+
+
 def test_a_condition_of_a_position_that_is_gone_is_passed_over(holder):
     feed, _, items = holder
     DecisionItem.objects.filter(pk=items[0].pk).update(invalidation=ALWAYS)

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger import accounts, valuation
+from ledger import accounts, ordering, reports, valuation
 from ledger.gateway import venue_of
 from ledger.models import Book, CashEntry, Position, Trade
 from ledger.reconciliation import differences
+from ledger.tests.builders import SYMBOL
 from ledger.tests.desk import Desk
 from markets.domain.orders import Confirmed, OrderRequest, OrderType, Side
 from markets.domain.venue_state import equity
@@ -35,8 +36,6 @@ def test_reports_are_booked_once():
     desk.trade(desk.draft())
     before = (Trade.objects.count(), desk.book.cash)
     desk.account.report_cursor = 0  # a collector that has slept
-
-    from ledger import reports
 
     reports.collect(account=desk.account, now=desk.now)
     desk.collect()
@@ -67,6 +66,25 @@ def test_a_liquidation_costs_exactly_the_margin():
     assert closed.exit_reason == "liquidation"
     assert closed.realised == -margin
     assert desk.book.cash == cash - margin
+    assert differences(desk.account) == []
+
+
+@pytest.mark.requirement("LED-04")
+def test_a_fill_of_an_order_that_was_written_off_joins_the_position_there_is():
+    desk = Desk.open(capital="50000")
+    [late] = desk.commit(desk.draft(stop=Decimal(48500)))
+    ordering.claim(late)
+    reports.resolve(account=desk.account, now=desk.now, alone=True)  # it never arrived, as far as one can tell
+    desk.trade(desk.draft())
+    request = OrderRequest(str(late.client_id), SYMBOL, Side.BUY, OrderType.MARKET, late.quantity, leverage=5)
+    assert isinstance(venue_of(desk.account).send(request), Confirmed)
+
+    desk.collect()
+
+    position = desk.position()
+    assert (position.quantity, position.stop) == (Decimal("0.2"), 49000)
+    assert set(Trade.objects.values_list("position", flat=True)) == {position.pk}
+    desk.move("50000")
     assert differences(desk.account) == []
 
 

@@ -1,11 +1,12 @@
 """The guardian leaves nothing behind: no naked position, no order without a purpose, no loop."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from ledger import ordering, reports, states
+from ledger.closing import close_all, open_positions
 from ledger.domain.intents import Kind
 from ledger.gateway import venue_of
 from ledger.models import Order, OrderState, Position, TradingStateKind
@@ -49,6 +50,22 @@ def test_an_add_that_fills_after_its_position_closed_is_covered_or_closed():
     assert differences(desk.account) == []
 
 
+@pytest.mark.requirement("EXE-04")
+def test_a_guardian_that_slept_leaves_alone_what_came_after():
+    desk = Desk.open(capital="50000")
+    desk.trade(desk.draft())
+    seen = open_positions(account=desk.account)
+    due = {seen[0].pk: "time limit"}
+    desk.trade(desk.draft(Kind.CLOSE))
+
+    assert close_all(account=desk.account, reasons=due, of=seen, now=desk.now) == 0
+    desk.trade(desk.draft())
+    assert close_all(account=desk.account, reasons=due, of=seen, now=desk.now) == 0
+
+    assert desk.position().quantity == Decimal("0.1")
+    assert differences(desk.account) == []
+
+
 def test_an_order_that_may_still_be_on_its_way_is_not_written_off():
     desk = Desk.open()
     order = desk.commit(desk.draft())[0]
@@ -58,7 +75,7 @@ def test_an_order_that_may_still_be_on_its_way_is_not_written_off():
     order.refresh_from_db()
     assert order.state == OrderState.SENDING
 
-    venue_of(desk.account).send(ordering._request(order))
+    venue_of(desk.account).send(ordering._request(order, datetime.now(UTC) + ordering.RECEIVE_WINDOW))
     desk.move("50000")
     assert desk.position().intent is not None
     assert differences(desk.account) == []

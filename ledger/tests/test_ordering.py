@@ -1,5 +1,6 @@
 """An order is committed before it is sent, sent once, and never without its bracket."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,10 +11,11 @@ from ledger.domain.intents import Kind
 from ledger.models import Book, Order, OrderState, Position, PositionState, Role, Trade
 from ledger.reconciliation import differences
 from ledger.tests.desk import Desk
-from markets.domain.orders import Unknown
+from markets.domain.orders import Refused, Unknown
 from markets.exchanges.paper import PaperVenue
 
 pytestmark = pytest.mark.django_db
+IDLE_TRANSACTION = timedelta(seconds=60)  # after which the settings let PostgreSQL end one
 
 
 def live(desk: Desk) -> dict[str, Order]:
@@ -70,6 +72,25 @@ def test_an_older_fence_can_neither_commit_nor_send():
     assert ordering.send(account=desk.account, orders=orders) == {}
     with pytest.raises(ordering.Superseded):
         desk.commit(desk.draft(), fence=desk.book.fence)
+
+
+@pytest.mark.requirement("EXE-03")
+def test_an_order_that_reaches_its_venue_too_late_is_refused_there(monkeypatch):
+    desk = Desk.open()
+    orders = desk.commit(desk.draft())
+    monkeypatch.setattr(ordering, "RECEIVE_WINDOW", timedelta(seconds=-1))  # the sender froze after its claim
+
+    [answer] = ordering.send(account=desk.account, orders=orders).values()
+
+    assert (type(answer), answer.code) == (Refused, "too_late")
+    assert PaperVenue(desk.account.key, desk.account.feed).order(str(orders[0].client_id)) is None
+    reports.collect(account=desk.account, now=desk.now, answers={orders[0].pk: answer})
+    assert desk.position() is None
+    assert "too late" in Order.objects.get().reason
+
+
+def test_what_is_too_late_for_its_venue_is_so_before_it_is_looked_up():
+    assert ordering.RECEIVE_WINDOW + IDLE_TRANSACTION <= ordering.IN_FLIGHT
 
 
 def test_a_portfolio_that_has_gone_stale_is_read_again():

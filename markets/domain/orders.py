@@ -52,7 +52,10 @@ class VenueStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """One order as we ask for it. `client_id` serves look-up only; `leverage` is set before an entry."""
+    """One order as we ask for it. `client_id` serves look-up only; `leverage` is set before an entry.
+
+    After the wall time `valid_until` the venue refuses it: a sender that slept must not act on what it meant then.
+    """
 
     client_id: str
     symbol: str
@@ -63,6 +66,7 @@ class OrderRequest:
     trigger: Decimal | None = None
     reduce_only: bool = False
     leverage: int = 1
+    valid_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class PaperVenue:
         self._feed = feed
 
     def send(self, request: OrderRequest) -> Answer:
-        """Place an order. Besides the codes of the engine: no_price, wrong_currency."""
+        """Place an order. Besides the codes of the engine: no_price, wrong_currency, too_late."""
         return self._certainly(lambda: self._send(request))
 
     def cancel(self, client_id: str) -> Answer:
@@ -90,6 +90,10 @@ class PaperVenue:
 
     def _send(self, request: OrderRequest) -> Answer:
         account = self._locked()
+        if request.valid_until is not None and timezone.now() > request.valid_until:
+            return Refused(
+                "too_late", f"The order came after {request.valid_until:%H:%M:%S}, too late to be meant now."
+            )
         quotes = _QUOTE(feed=self._feed.pk, symbol=request.symbol)
         if not quotes:
             return Refused("no_price", f"There is no price of {request.symbol} on this feed.")

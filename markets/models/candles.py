@@ -12,6 +12,7 @@ from django.db import connections, models
 
 from markets.domain.candles import Candles
 from markets.fields import ExactDecimalField
+from markets.updates import execute_each
 
 from .instruments import Instrument
 
@@ -48,7 +49,7 @@ class CandleQuerySet(models.QuerySet["Candle"]):
         remaining = iter(rows)
         with connection.cursor() as cursor:
             while chunk := list(islice(remaining, _CHUNK)):
-                cursor.executemany(statement, chunk)
+                execute_each(cursor, statement, chunk)
 
 
 def rows_of(instrument: int, timeframe: str, candles: Candles) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Many rows are changed by one statement: the named fields of the given rows, exactly, and nothing else."""
+"""Many rows are changed at once: the named fields of the given rows, exactly, and nothing else."""
 
 from decimal import Decimal
 
@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from markets.models import Feed, Instrument
+from markets.models import Candle, Feed, Instrument
 from markets.updates import update_rows
 
 from . import rows
@@ -24,7 +24,7 @@ def test_named_fields_of_the_given_rows_change():
     with CaptureQueriesContext(connection) as queries:
         update_rows([bitcoin, ether], ["min_notional", "tiers", "active"])
 
-    assert len(queries) == 1
+    assert len(queries) == 2
     stored = {row.symbol: row for row in Instrument.objects.all()}
     assert [stored[row.symbol].min_notional for row in (bitcoin, ether)] == [LONG, 10]
     assert stored[bitcoin.symbol].tiers == [{"floor": "1"}]
@@ -54,3 +54,22 @@ def test_a_value_that_does_not_fit_is_refused():
 
     with pytest.raises(ValidationError, match="digits before the point"):
         update_rows([row], ["tick"])
+
+
+@pytest.mark.requirement("OPS-03")
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_server_sees_that_a_transaction_idles_after_it(count):
+    # Its clock for idle transactions stands still after a pipeline, which many rows at once are.
+    many = []
+
+    def noting(execute, sql, params, in_pipeline, context):
+        many.append(in_pipeline)
+        return execute(sql, params, in_pipeline, context)
+
+    changed = [rows.instrument(f"{base}/USDT:USDT") for base in ("BTC", "ETH", "SOL")[:count]]
+    with connection.execute_wrapper(noting):
+        update_rows(changed, ["active"])
+        Candle.objects.insert([(one.pk, "1m", 0, 1.0, 1.0, 1.0, 1.0, 1.0) for one in changed])
+
+    assert many == [False, False] if count == 1 else [True, False, True, False]
+    assert Candle.objects.count() == count

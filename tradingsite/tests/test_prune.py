@@ -7,6 +7,7 @@ import pytest
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
+from structlog.testing import capture_logs
 
 from bots import retention as bots
 from bots.leaderboard import standings
@@ -18,6 +19,7 @@ from ledger.models import Account, EquityPoint
 from markets import history
 from markets import retention as markets
 from markets.models import Candle, PaperReport
+from tradingsite.celery import app
 
 pytestmark = pytest.mark.django_db
 
@@ -150,3 +152,18 @@ def test_the_command_says_it_to_people_on_standard_error(feed, capsys):
 
 def test_the_ages_of_the_settings_keep_a_young_market_whole(feed, capsys):
     assert json.loads(run(capsys, "--json").out)["rows"] == 0
+
+
+def test_the_schedule_does_the_same_and_logs_it(feed, settings):
+    settings.KEEP_DAYS = dict.fromkeys(settings.KEEP_DAYS, -1) | {"candles": 0}
+    entry = settings.CELERY_BEAT_SCHEDULE["prune"]
+    app.loader.import_default_modules()
+    task = app.tasks[entry["task"]]
+    before = Candle.objects.count()
+
+    with capture_logs() as lines:
+        task.apply(throw=True)
+
+    assert entry["options"]["queue"] in {queue.name for queue in settings.CELERY_TASK_QUEUES}
+    [line] = [line for line in lines if line["event"] == "pruned"]
+    assert line["markets_candle"] == before - Candle.objects.count() > 0

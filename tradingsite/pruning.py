@@ -1,0 +1,22 @@
+"""What may go by age, over all apps: the order in which it goes, and how much went. The apps say what may go.
+
+Trades, orders, positions, cash, intents and decisions that acted or were refused are never removed.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bots import retention as bots
+from ledger import retention as ledger
+from ledger.models import EquityPoint
+from markets import retention as markets
+from markets.models import Candle, PaperReport
+
+
+def prune(*, days: Mapping[str, int], dry_run: bool = False) -> Iterator[tuple[Any, int]]:
+    """Remove what is older than `days` of market time (see KEEP_DAYS); each table with its number of rows, in turn."""
+    yield from bots.holds(days=days["holds"], dry_run=dry_run).items()
+    hourly = max(days["equity"], days["equity_hourly"])
+    yield EquityPoint, ledger.equity_points(days=days["equity"], hourly_days=hourly, dry_run=dry_run)
+    yield PaperReport, ledger.reports(days=days["reports"], dry_run=dry_run)
+    yield Candle, markets.candles(days=days["candles"], dry_run=dry_run)
