@@ -129,6 +129,23 @@ def flight(lab: Lab, redis: str) -> list[Figure]:
     ]  # fmt: skip
 
 
+def asking(lab: Lab, redis: str) -> list[Figure]:
+    with lab.place("PostgreSQL", ["bots", str(IN_FLIGHT), HOLDER]) as base:
+        runs = lab.repeated(base, "asking", redis=redis)
+    figures = []
+    for seconds in (2, 20):
+        alone = [float(seconds)] * len(runs)
+        name = f"{IN_FLIGHT} bots ask a model of {seconds} s at once"
+        figures += [
+            Figure(name, "s", column(runs, f"seconds_{seconds}"), "s: the model alone", alone),
+            Figure("  in flight together", "", column(runs, f"most_{seconds}")),
+            Figure("  answered", "", column(runs, f"answered_{seconds}"), at_least=IN_FLIGHT),
+            Figure("  CPU of a cycle beside its model", "ms", column(runs, f"cpu_ms_{seconds}")),
+            Figure("  memory of each", "MB", column(runs, f"each_mb_{seconds}"), at_most=2),
+        ]
+    return figures
+
+
 def crowd(lab: Lab, kind: str, redis: str, minutes: int) -> list[Figure]:
     by_worker = ["worker"] if kind == "PostgreSQL" else []
     with lab.place(kind, ["bots", str(CROWD)]) as base:
@@ -144,13 +161,13 @@ def crowd(lab: Lab, kind: str, redis: str, minutes: int) -> list[Figure]:
     ]
 
 
-NAMES = ("holding", "claims", "flight", "crowd")
+NAMES = ("holding", "claims", "flight", "asking", "crowd")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
     """The figures of one measure, wherever it can be taken. Raises KeyError for a name there is none of."""
-    if name == "flight":
-        return flight(lab, redis) if redis else []
+    if name in ("flight", "asking"):
+        return {"flight": flight, "asking": asking}[name](lab, redis) if redis else []
     if name == "crowd":
         there = [kind for kind in kinds if kind == "SQLite" or redis]
         return [figure for kind in there for figure in crowd(lab, kind, redis or "", minutes)]

@@ -127,6 +127,13 @@ def chain_of(bot: Bot) -> list[LanguageModel]:
     return [own, *(others[pk] for pk in places if pk in others and pk != own.pk)]
 
 
+def choices(bot: Bot) -> list[tuple[str, str]]:
+    """Who could decide for a bot: strategies in code and its owner's language models, with the one it has."""
+    models = LanguageModel.objects.filter(provider__owner=bot.owner_id).order_by("name").values_list("name", flat=True)
+    names = [*deciders.names(), *(f"{MODEL}{name}" for name in models)]
+    return [(name, name) for name in dict.fromkeys([*names, *([bot.decider] if bot.pk else [])])]
+
+
 def put(decider: Decider, prompt: Prompt) -> None:
     """Give a model the question that it will be asked."""
     if isinstance(decider, ModelDecider):

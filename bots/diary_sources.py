@@ -14,11 +14,14 @@ from django.db.models import QuerySet, TextChoices
 from django.db.models.functions import Coalesce
 
 from ledger.equity_curve import FLOWS
-from ledger.models import Book, CashEntry, Order, Position, Trade, TradingState, TradingStateKind
+from ledger.models import Book, CashEntry, CashKind, Order, Position, Trade, TradingState, TradingStateKind
 
 from .domain import telling
 from .models import Cycle, Decision, DecisionItem, Outcome
 from .models.cycles import TERMINAL
+
+# What models cost is paid at wall time, and the diary runs in the market's.
+NOT_TOLD = (*FLOWS, CashKind.MODEL_SPEND)
 
 
 class Kind(TextChoices):
@@ -175,7 +178,7 @@ SOURCES: Mapping[str, Source] = {
     ),
     Kind.CASH: Source(
         # Named by what they are not: asked for by kind, databases would read all of a kind.
-        lambda: CashEntry.objects.all().without_trade().exclude(kind__in=FLOWS), "at", "book",
+        lambda: CashEntry.objects.all().without_trade().exclude(kind__in=NOT_TOLD), "at", "book",
         ("book", "kind", "amount", "currency", "position", "position__instrument__base"), _cash,
     ),
     Kind.STATE: Source(

@@ -4,9 +4,10 @@ A fragment is a template with one root element and a stable id; so the part of t
 the message of a socket are the same text. Everything starts from its owner; nothing here changes anything.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,9 +25,9 @@ from ledger.valuation import marked, portfolio
 from markets.models import Feed, Quote
 
 from . import charts, timeline
-from .leaderboard import standings
+from .leaderboard import Standing, standings
 from .limits import uses
-from .models import Bot
+from .models import Bot, Budget
 from .position_cards import cards
 from .pulse import Pulse, pulse
 
@@ -96,6 +97,7 @@ def arena(user: User, asked: Asked, now: datetime) -> Context:
         "feeds": Feed.objects.filter(accounts__owner=user).distinct().order_by("-running", "-id"),
         "quotes": Quote.objects.filter(feed=feed).select_related("instrument").order_by("instrument__symbol"),
         "ranking": ranking,
+        "ranking_costs": costs_in(ranking),
         "entries": timeline.of_bots(bots),
         "chart": charts.race(ranking, since=asked.get("since")),
     }
@@ -103,7 +105,13 @@ def arena(user: User, asked: Asked, now: datetime) -> Context:
 
 def leaderboard(user: User, asked: Asked, now: datetime) -> Context:
     feed = feed_of(user, asked)
-    return {**around(user, feed, now), "ranking": standings(bots_of(user, feed))}
+    ranking = standings(bots_of(user, feed))
+    return {**around(user, feed, now), "ranking": ranking, "ranking_costs": costs_in(ranking)}
+
+
+def costs_in(ranking: Iterable[Standing]) -> bool:
+    """Whether a bot of the list asks a language model, so that its cost is worth a column."""
+    return any(line.asks_a_model for line in ranking)
 
 
 def bot_list(user: User, asked: Asked, now: datetime) -> Context:
@@ -128,6 +136,7 @@ def bot_page(user: User, asked: Asked, now: datetime) -> Context:
         "bot": bot,
         "line": line,
         "state": states.strictest(book),
+        "budget": budget_of(bot, now),
         "instruments": bot.instruments.all(),
         "cards": cards([p for p in positions if p.quantity], beat["market_now"]),
         "waiting": [p for p in positions if not p.quantity],
@@ -138,6 +147,14 @@ def bot_page(user: User, asked: Asked, now: datetime) -> Context:
         "chart": charts.equity(line, since=asked.get("since")),
         **tables,
     }
+
+
+def budget_of(bot: Bot, now: datetime) -> Budget | None:
+    """What the models of a bot may use today and have used; None for a bot that asks none."""
+    found = Budget.objects.filter(bot=bot).first() if bot.decider.startswith("model:") else None
+    if found is not None and found.day != now.date():
+        found.tokens, found.money = 0, Decimal(0)
+    return found
 
 
 def owned_bot(user: User, pk: str) -> Bot:

@@ -1,21 +1,22 @@
-"""The figures of bots side by side, ranked by return. Reads the ledger; owns nothing.
+"""The figures of bots side by side, ranked by return after everything, their models' cost too. Owns nothing.
 
 A handful of statements for any number of bots and any length of history.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Count, F, Q, Sum
 
-from bots.models import Bot
+from bots.models import Bot, Budget
 from ledger.domain.performance import gains_over_losses, rate_of_return, share_of_wins
 from ledger.domain.portfolio import HeldPosition, Portfolio
 from ledger.equity_curve import Curve, curves
 from ledger.models import Account, Position, PositionState
+from ledger.spending import DOLLARS
 from ledger.valuation import held, marked, portfolio
 from markets.domain.rounding import ZERO, nearest_to, round_cash
 
@@ -29,7 +30,8 @@ class Standing:
     """One bot's line. Ratios are fractions; `drawdown` and `rate` are None before anything is deposited.
 
     `trades` counts closed positions. `realised` is before `fees` and `funding`, which is negative when paid; `gains`
-    and `losses` (positive) are after both, of closed positions alone.
+    and `losses` (positive) are after both, of closed positions alone. `model_cost` is in US dollars and not in any
+    other figure but `net_rate`; calls whose cost nobody knows are counted in `unknown_costs`.
     """
 
     bot: Bot
@@ -46,6 +48,21 @@ class Standing:
     gains: Decimal
     losses: Decimal
     curve: Curve
+    model_cost: Decimal = ZERO
+    unknown_costs: int = 0
+
+    @property
+    def net_rate(self) -> Decimal | None:
+        """The return after the cost of the model. None where that is in dollars and the book is not."""
+        if not self.model_cost:
+            return self.rate
+        if self.bot.book.currency not in DOLLARS:
+            return None
+        return rate_of_return(self.equity - self.model_cost, self.bot.book.deposited)
+
+    @property
+    def asks_a_model(self) -> bool:
+        return self.bot.decider.startswith("model:") or bool(self.model_cost or self.unknown_costs)
 
     @property
     def equity(self) -> Decimal:
@@ -86,30 +103,45 @@ class Standing:
 
 
 def standings(bots: Sequence[Bot]) -> list[Standing]:
-    """All `bots` (with their books loaded), best return first; equal returns share a rank."""
+    """All `bots` (with their books loaded), best return after everything first; equal returns share a rank."""
     books = [bot.book for bot in bots]
     open_now: dict[int, list[Position]] = {book.pk: [] for book in books}
     for position in marked(Position.objects.open().filter(book__in=books)).order_by("id"):
         open_now[position.book_id].append(position)
     holdings = {book.pk: portfolio(book, open_now[book.pk]) for book in books}
-    rates = {book.pk: rate_of_return(holdings[book.pk].equity, book.deposited) for book in books}
-    sums, lines = results(books), curves(books)
-    shown = {pk: None if rate is None else nearest_to(rate, SHOWN) for pk, rate in rates.items()}
-    order = sorted(bots, key=lambda bot: (shown[bot.book_id] is None, -(shown[bot.book_id] or ZERO), bot.pk))
-    ranked = [shown[bot.book_id] for bot in order]
-    return [
+    sums, lines, costs = results(books), curves(books), _costs(bots)
+    found = [
         Standing(
             bot=bot,
-            rank=ranked.index(shown[bot.book_id]) + 1,
-            tied=ranked.count(shown[bot.book_id]) > 1,
+            rank=0,
+            tied=False,
             holdings=holdings[bot.book_id],
             positions=tuple(held(position) for position in open_now[bot.book_id]),
-            rate=rates[bot.book_id],
+            rate=rate_of_return(holdings[bot.book_id].equity, bot.book.deposited),
             curve=lines[bot.book_id],
             **sums.get(bot.book_id, NOTHING),
+            **costs.get(bot.pk, {}),
         )
-        for bot in order
+        for bot in bots
     ]
+    return _ranked(found)
+
+
+def _ranked(found: Sequence[Standing]) -> list[Standing]:
+    rates = {line.bot.pk: line.rate if line.net_rate is None else line.net_rate for line in found}
+    shown = {pk: None if rate is None else nearest_to(rate, SHOWN) for pk, rate in rates.items()}
+    order = sorted(found, key=lambda line: (shown[line.bot.pk] is None, -(shown[line.bot.pk] or ZERO), line.bot.pk))
+    ranked = [shown[line.bot.pk] for line in order]
+    return [
+        replace(line, rank=ranked.index(shown[line.bot.pk]) + 1, tied=ranked.count(shown[line.bot.pk]) > 1)
+        for line in order
+    ]
+
+
+def _costs(bots: Sequence[Bot]) -> dict[int, dict[str, Any]]:
+    """What the models of bots have cost so far, by bot id; bots that never asked one are not there."""
+    rows = Budget.objects.filter(bot__in=bots).values_list("bot_id", "total_cost", "unknown_costs")
+    return {pk: {"model_cost": cost, "unknown_costs": unknown} for pk, cost, unknown in rows}
 
 
 NOTHING: dict[str, Any] = {

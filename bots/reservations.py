@@ -24,6 +24,7 @@ from .models import Bot, Budget, CallState, Cycle, LanguageModel, ModelCall, Pro
 
 SPARE = timedelta(seconds=30)  # after its time a call is settled within this, or its worker is dead
 LONGEST_ANSWER = 100_000
+MONEY_OF_ALL = Decimal(20)  # US dollars a day for all bots of a user together, until a person says otherwise
 TROUBLES_BEFORE_REST = 3
 FIRST_REST, LONGEST_REST = timedelta(seconds=20), timedelta(minutes=10)
 PLACE_SECONDS = 0.5  # until one looks again for a free place
@@ -104,15 +105,19 @@ def _row(wanted: Wanted, provider: Provider, worst: Decimal, wall: datetime) -> 
     )
 
 
+def make_budgets(*, owner_id: int, bot: Bot | None) -> None:
+    """The budgets of an owner and of a bot, with the limits that every new one has, where they are not there yet."""
+    Budget.objects.get_or_create(owner_id=owner_id, bot=None, defaults={"daily_money": MONEY_OF_ALL})
+    if bot is not None:
+        Budget.objects.get_or_create(owner_id=owner_id, bot=bot)
+
+
 def _locked(owner_id: int, bot: Bot | None) -> list[Budget]:
-    """The budgets a call counts on, locked in one order: the owner's, then the bot's. Made at the first need."""
-    wanted: list[Bot | None] = [None] if bot is None else [None, bot]
-    for one in wanted:
-        defaults = {"daily_money": 4 * Budget._meta.get_field("daily_money").default} if one is None else {}
-        Budget.objects.get_or_create(owner_id=owner_id, bot=one, defaults=defaults)
+    """The budgets a call counts on, locked in one order: the owner's, then the bot's."""
+    make_budgets(owner_id=owner_id, bot=bot)
     # One statement each: what locks several rows at once may take them in another order.
-    rows = Budget.objects.select_for_update()
-    return [rows.get(owner_id=owner_id, bot=one) for one in wanted]
+    rows = Budget.objects.select_for_update(of=("self",)).select_related("bot")
+    return [rows.get(owner_id=owner_id, bot=one) for one in ([None] if bot is None else [None, bot])]
 
 
 def _take(budget: Budget, tokens: int, money: Decimal, day: date) -> None:

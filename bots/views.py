@@ -23,7 +23,7 @@ from ledger.valuation import marked
 
 from . import control, exports, fragments, timeline
 from .forms import PageForm
-from .models import Bot, Decision
+from .models import Bot, Decision, ModelCall
 
 View = Callable[..., HttpResponse]
 TABLES = ("decisions", "positions", "orders", "trades", "journal")
@@ -78,6 +78,7 @@ def decision(request: Request, pk: int) -> HttpResponse:
     orders = Order.objects.filter(intent__decision_item__decision=found).select_related("instrument").order_by("id")
     longest = max((step.get("ms", 0) for step in found.cycle.steps), default=0)
     values |= {"page": "frame", "query": f"feed={feed.pk}", "decision": found, "orders": orders, "longest": longest}
+    values["calls"] = ModelCall.objects.filter(cycle=found.cycle_id).select_related("provider").order_by("id")
     return render(request, "bots/decision.html", values)
 
 

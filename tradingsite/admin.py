@@ -41,6 +41,15 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     (
+        "Language models",
+        (
+            ("bots.provider", "dns"),
+            ("bots.languagemodel", "neurology"),
+            ("bots.budget", "savings"),
+            ("bots.modelcall", "forum"),
+        ),
+    ),
+    (
         "Money",
         (
             ("ledger.account", "account_balance"),

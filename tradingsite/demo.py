@@ -1,15 +1,19 @@
 """The first start's demo set: a user, policies, and four house bots with a paper account each, on one feed.
 
-It adds what is missing and touches nothing that is there.
+For each provider of language models with a key in the environment there is one bot more, named after it. It adds what
+is missing and touches nothing that is there, but for one thing: where the environment names another model, the bot of
+that provider follows.
 """
 
 from dataclasses import asdict
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import transaction
 
+from bots import providers, reservations
 from bots.domain.policy import PRESETS
-from bots.models import Bot, BotStatus, RiskPolicy
+from bots.models import Bot, BotStatus, LanguageModel, RiskPolicy
 from ledger import accounts
 from ledger.models import User
 from markets.models import Feed, Instrument
@@ -17,6 +21,8 @@ from markets.models import Feed, Instrument
 USER = "demo"
 CAPITAL = Decimal(10_000)
 MOST_INSTRUMENTS = 6
+# A model costs money by wall time, and the demo's market runs many times faster.
+MODEL_INTERVAL_SECONDS = 900
 # Name, decider, monogram, place in the set of colours.
 BOTS = (
     ("Trend", "house:trend", "TR", 0),
@@ -38,7 +44,27 @@ def ensure(feed: Feed) -> User:
         instruments = _instruments(feed)
         for name, decider, monogram, colour in BOTS:
             _bot(user, feed, instruments, policies["balanced"], name, decider, monogram, colour)
+    for place, (name, given) in enumerate(sorted(settings.PROVIDERS.items())):
+        model = providers.set_up(
+            owner=user, name=name, base_url=given.get("base_url", ""), model_id=given.get("model", "")
+        )
+        if model is not None:
+            _model_bot(user, feed, policies["balanced"], name, model, "model" in given, len(BOTS) + place)
     return user
+
+
+def _model_bot(
+    user: User, feed: Feed, policy: RiskPolicy, name: str, model: LanguageModel, named: bool, place: int
+) -> None:
+    """The bot that asks a provider. `named`: the environment names the model, so the bot follows it."""
+    decider = f"model:{model.name}"
+    there = Bot.objects.of(user).on(feed).filter(name=name).first()
+    if there is None:
+        bot = _bot(user, feed, _instruments(feed), policy, name, decider, name[:2].upper(), place % 8)
+        Bot.objects.filter(pk=bot.pk).update(interval_seconds=MODEL_INTERVAL_SECONDS)
+        reservations.make_budgets(owner_id=user.pk, bot=bot)
+    elif named and there.decider != decider and there.decider.startswith(f"model:{name}/"):
+        Bot.objects.filter(pk=there.pk).update(decider=decider)
 
 
 def _policy(user: User, name: str) -> RiskPolicy:
@@ -60,7 +86,7 @@ def _bot(
     decider: str,
     monogram: str,
     colour: int,
-) -> None:
+) -> Bot:
     assert feed.market_now is not None
     account = accounts.open_paper_account(
         owner=user,
@@ -84,3 +110,4 @@ def _bot(
         colour=colour,
     )
     bot.instruments.set(instruments)
+    return bot

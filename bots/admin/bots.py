@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import action, display
 
-from bots import control
+from bots import control, deciding, reservations
 from bots.models import Bot, BotStatus, Cycle
 from ledger.admin import Own, Owned
 from ledger.models import Position, PositionState, User
@@ -22,6 +22,7 @@ from ledger.valuation import marked
 from markets.admin import Exact, coloured, link
 
 from .forms import BotForm
+from .providers import FallbackInline
 
 STATUS_COLOURS = {BotStatus.RUNNING: "success", BotStatus.PAUSED: "warning", BotStatus.STOPPED: "danger"}
 
@@ -34,6 +35,7 @@ class Verb(Protocol):
 class BotAdmin(Owned, Exact):
     form = BotForm
     owner_path = "owner"
+    inlines = (FallbackInline,)
     actions = ("start", "pause", "run_now", "flatten")
     list_display = (
         "name", "owner", coloured("status", STATUS_COLOURS), "decider", "policy", "account", "cash",
@@ -43,12 +45,14 @@ class BotAdmin(Owned, Exact):
     list_select_related = ("owner", "policy", "book__account__feed")
     search_fields = ("name", "decider", "owner__username")
     readonly_fields = (
-        "owner", "book", "status", "next_run_at", "skipped_slots", "open_positions", "live_page", "created_at"
+        "owner", "book", "status", "next_run_at", "skipped_slots", "open_positions", "live_page", "created_at",
+        "model_failures", "model_trouble",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("name", "owner", "status", "live_page", "created_at")}),
         ("Trading", {"fields": ("book", "open_positions", "instruments", "policy")}),
         ("Deciding", {"fields": ("decider", "seed", "timeframes")}),
+        ("Language model", {"fields": ("decision_seconds", "safe_after", "model_failures", "model_trouble")}),
         ("Schedule", {"fields": ("interval_seconds", "next_run_at", "skipped_slots")}),
         ("Charts", {"fields": ("colour", "monogram")}),
     )
@@ -64,6 +68,12 @@ class BotAdmin(Owned, Exact):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Bot, form: BotForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.decider.startswith(deciding.MODEL):
+            # So that its limits can be set before it asks for the first time.
+            reservations.make_budgets(owner_id=obj.owner_id, bot=obj)
 
     @display(description="account", ordering="book__account__name")
     def account(self, bot: Bot) -> str:

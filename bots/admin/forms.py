@@ -8,7 +8,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from bots import deciders
+from bots import deciding
 from bots.domain.soundness import objections
 from bots.models import Bot, RiskPolicy
 from ledger.models import Position
@@ -40,9 +40,7 @@ class Timeframes(forms.CharField):
 
 class BotForm(forms.ModelForm):
     timeframes = Timeframes(help_text="Finest first, such as 5m, 15m, 1h.")
-    decider = forms.ChoiceField(
-        choices=lambda: [(name, name) for name in deciders.names()], widget=UnfoldAdminSelectWidget
-    )
+    decider = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
     interval_seconds = forms.IntegerField(
         min_value=60,
         max_value=7 * 86400,
@@ -58,6 +56,8 @@ class BotForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "decider" in self.fields:
+            self.fields["decider"].choices = deciding.choices(self.instance)  # type: ignore[attr-defined]
         # Who may only look gets no fields.
         if "policy" in self.fields:
             self.fields["policy"].queryset = RiskPolicy.objects.filter(owner=self.instance.owner)  # type: ignore[attr-defined]

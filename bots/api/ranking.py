@@ -40,6 +40,11 @@ class OnEquitySerializer(serializers.Serializer):
     rate_of_return = Amount(source="rate", allow_null=True, help_text="Equity over deposited, less one.")
     max_drawdown = Amount(source="drawdown", help_text="Deepest fall from a peak, as a fraction of the peak.")
     exposure = Amount(help_text="Notional of open positions over equity.")
+    model_cost = Amount(help_text="What its language models cost so far, in US dollars; part of no other amount.")
+    unknown_costs = serializers.IntegerField(help_text="Calls to models whose cost nobody knows.")
+    net_rate_of_return = Amount(
+        source="net_rate", allow_null=True, help_text="After the models' cost. Null where the book is not in dollars."
+    )
 
 
 class PerformanceSerializer(serializers.Serializer):
@@ -85,6 +90,9 @@ class StandingSerializer(serializers.Serializer):
     currency = serializers.CharField(source="bot.book.currency")
     equity = Amount()
     rate_of_return = Amount(source="rate", allow_null=True)
+    model_cost = Amount(help_text="Of its language models so far, in US dollars.")
+    unknown_costs = serializers.IntegerField(help_text="Calls to models whose cost nobody knows.")
+    net_rate_of_return = Amount(source="net_rate", allow_null=True, help_text="After the models' cost: what is ranked.")
     max_drawdown = Amount(source="drawdown")
     realised = Amount()
     unrealised = Amount()
@@ -126,7 +134,7 @@ class LeaderboardViewSet(Guarded, ViewSet):
 
     @extend_schema(operation_id="leaderboard", parameters=[LeaderboardQuery])
     def list(self, request: Request) -> Response:
-        """Your bots on one feed, best return first, whole; equal returns share a rank."""
+        """Your bots on one feed, best return after all costs first, whole; equal returns share a rank."""
         asked = LeaderboardQuery(data=request.query_params, context={"request": request})
         refuse_unknown(request, asked.fields)
         asked.is_valid(raise_exception=True)

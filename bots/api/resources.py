@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 
-from bots.models import Bot, BotStatus, Decision, DecisionItem
+from bots.models import Bot, BotStatus, Decision, DecisionItem, ModelCall
 from bots.models.decisions import DecisionQuerySet
 from ledger import api as ledger
 from ledger.api import (
@@ -48,13 +48,14 @@ class BotSerializer(Row):
     currency = serializers.CharField(source="book.currency", read_only=True)
     cash = Amount(source="book.cash", read_only=True)
     deposited = Amount(source="book.deposited", read_only=True)
+    safe_mode = serializers.BooleanField(read_only=True, help_text="Enters nothing new: its model failed repeatedly.")
 
     class Meta:
         model = Bot
         fields = [
             "id", "name", "monogram", "colour", "status", "account", "book", "currency", "cash", "deposited",
             "policy", "decider", "seed", "instruments", "timeframes", "interval_seconds", "next_run_at",
-            "skipped_slots", "created_at",
+            "skipped_slots", "decision_seconds", "safe_mode", "model_failures", "model_trouble", "created_at",
         ]  # fmt: skip
 
 
@@ -99,18 +100,39 @@ class DecisionSerializer(Row):
     class Meta:
         model = Decision
         fields = [
-            "id", "bot", "cycle", "cycle_status", "decider", "policy_version", "summary", "equity", "acted",
-            "refused", "latency_ms", "at", "items",
+            "id", "bot", "cycle", "cycle_status", "decider", "policy_version", "summary", "held_because", "equity",
+            "acted", "refused", "latency_ms", "at", "items",
+        ]  # fmt: skip
+
+
+class MessageSerializer(serializers.Serializer):
+    role = serializers.CharField()
+    content = serializers.CharField()
+
+
+class ModelCallSerializer(Row):
+    """One request to a language model: what was sent, what came back, what it used and cost (US dollars)."""
+
+    messages = MessageSerializer(many=True, read_only=True)
+    parameters = serializers.DictField(read_only=True)
+
+    class Meta:
+        model = ModelCall
+        fields = [
+            "id", "purpose", "attempt", "state", "model_id_sent", "form", "messages", "parameters", "answer",
+            "reasoning", "input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost",
+            "latency_ms", "finish_reason", "request_id", "error_code", "error", "created_at", "ended_at",
         ]  # fmt: skip
 
 
 class WholeDecisionSerializer(DecisionSerializer):
-    """One decision with the answer as it came, which is too long for lists."""
+    """One decision with the answer and the calls to models as they were, which are too long for lists."""
 
     raw = serializers.JSONField(read_only=True)
+    calls = ModelCallSerializer(source="cycle.calls", many=True, read_only=True)
 
     class Meta(DecisionSerializer.Meta):
-        fields = [*DecisionSerializer.Meta.fields, "raw"]
+        fields = [*DecisionSerializer.Meta.fields, "raw", "calls"]
 
 
 class DecisionFilters(filters.FilterSet):
@@ -137,8 +159,9 @@ class DecisionViewSet(OwnHistory):
     filterset_class = DecisionFilters
     through = "bot"
     lines = Lines(DecisionSerializer, items=ASIDE)
-    whole = Lines(WholeDecisionSerializer, items=ASIDE)
+    whole = Lines(WholeDecisionSerializer, items=ASIDE, calls=ASIDE)
     items = Lines(DecisionItemSerializer)
+    calls = Lines(ModelCallSerializer)
 
     def get_serializer_class(self) -> Any:
         return WholeDecisionSerializer if self.action == "retrieve" else DecisionSerializer
@@ -148,7 +171,7 @@ class DecisionViewSet(OwnHistory):
         return bots.filter(pk=chosen["bot"].pk) if chosen.get("bot") else bots
 
     def told(self, lines: Lines, rows: Any) -> list[Line]:
-        """The decisions with their items: two statements."""
+        """The decisions with their items: two statements, and one more for the calls of a whole one."""
         told = lines.of(rows)
         items: dict[int, list[Line]] = {line["id"]: [] for line in told}
         rest = DecisionItem.objects.filter(decision__in=list(items)).order_by("id")
@@ -156,6 +179,8 @@ class DecisionViewSet(OwnHistory):
             items[decision].append(item)
         for line in told:
             line["items"] = items[line["id"]]
+            if lines is self.whole:
+                line["calls"] = self.calls.of(ModelCall.objects.filter(cycle=line["cycle"]).order_by("id"))
         return told
 
 

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             name='LanguageModel',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='How bots name it: the decider model:<name>. Does not change.', max_length=100, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._/-]*$', 'Small letters, digits and . _ / - only.')])),
+                ('name', models.CharField(help_text='Bots name it so, after model: in their decider. It does not change.', max_length=100, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._/-]*$', 'Small letters, digits and . _ / - only.')])),
                 ('model_id', models.CharField(help_text='As the provider names it.', max_length=200)),
                 ('price_input', markets.fields.ExactDecimalField(blank=True, help_text='Input tokens. Empty: unknown.', null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))])),
                 ('price_cached', markets.fields.ExactDecimalField(blank=True, help_text='Input tokens the provider had cached. Empty: as input.', null=True, validators=[django.core.validators.MinValueValidator(Decimal('0'))])),

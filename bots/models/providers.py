@@ -122,7 +122,9 @@ class LanguageModel(models.Model):
 
     provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="models")
     name = models.CharField(
-        max_length=100, validators=[NAME], help_text="How bots name it: the decider model:<name>. Does not change."
+        max_length=100,
+        validators=[NAME],
+        help_text="Bots name it so, after model: in their decider. It does not change.",
     )
     model_id = models.CharField(max_length=200, help_text="As the provider names it.")
     price_input = _price("Input tokens. Empty: unknown.")

@@ -43,6 +43,21 @@ def money(value: Decimal | None) -> str:
 
 
 @register.filter
+def dollars(value: Decimal | None) -> str:
+    """What a model cost: to the cent, and small amounts to two digits that are not zero."""
+    if value is None:
+        return UNKNOWN
+    places = 2 if not value or abs(value) >= 1 else min(1 - value.adjusted(), 8)
+    return written(value, max(places, 2))
+
+
+@register.filter
+def thousands(value: int | None) -> str:
+    """A count with its thousands apart."""
+    return UNKNOWN if value is None else written(Decimal(value), 0)
+
+
+@register.filter
 def change(value: Decimal | None) -> str:
     """An amount that was won or lost: +1 234.50."""
     return UNKNOWN if value is None else written(Decimal(value), 2, signed=True)

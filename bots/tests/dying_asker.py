@@ -73,7 +73,7 @@ def die_at(point: str, bot_id: int, seed: int) -> None:
         asking.reservations.settle = lambda **_: die()
     elif point == "settling":
         reservations.spending.spend = lambda **_: die()
-    asking.answer(asking.Question(Prompt("Hold.", "Now."), {}, chain, seconds=5, bot=bot))
+    asking.answer(asking.Question(Prompt("Hold.", "Now."), {}, chain, seconds=30, bot=bot))
     die()
 
 

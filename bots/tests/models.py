@@ -23,7 +23,7 @@ def model(provider_=None, **fields) -> LanguageModel:
     """A model of 1, 0.1 and 10 dollars per million input, cached and output tokens."""
     defaults = {
         "name": "fake/one", "model_id": "one", "price_input": Decimal(1), "price_cached": Decimal("0.1"),
-        "price_output": Decimal(10), "most_output": 900, "call_seconds": 5,
+        "price_output": Decimal(10), "most_output": 900, "call_seconds": 20,
     }  # fmt: skip
     return LanguageModel.objects.create(provider=provider_ or provider(), **defaults | fields)
 
@@ -56,7 +56,7 @@ def asking_bot(url: str, **fields) -> Bot:
     bot = Bot.objects.on(feed).select_related("book__account__feed", "owner").order_by("pk").first()
     chosen = model(provider(url, owner=bot.owner))
     Bot.objects.exclude(pk=bot.pk).update(status="paused")
-    Bot.objects.filter(pk=bot.pk).update(decider=f"model:{chosen.name}", **{"decision_seconds": 8} | fields)
+    Bot.objects.filter(pk=bot.pk).update(decider=f"model:{chosen.name}", **{"decision_seconds": 60} | fields)
     bot.refresh_from_db()
     return bot
 

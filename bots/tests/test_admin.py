@@ -67,6 +67,7 @@ def form_of(row, **changes):
     sent = {name: field.prepare_value(form.get_initial_for_field(field, name)) for name, field in form.fields.items()}
     if isinstance(row, Bot):
         sent["instruments"] = [instrument.pk for instrument in row.instruments.all()]
+        sent |= {f"fallbacks-{name}": 0 for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
     return {name: value for name, value in (sent | changes).items() if value is not None and name not in fixed}
 
 

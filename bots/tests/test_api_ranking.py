@@ -51,6 +51,7 @@ def test_performance_tells_every_figure_on_positions_and_on_equity(api, alice):
     assert row["on_equity"] == {
         "equity": "10160", "deposited": "10000", "unrealised": "100", "rate_of_return": "0.016",
         "max_drawdown": "0.05", "exposure": "0.501968503937007874",
+        "model_cost": "0", "unknown_costs": 0, "net_rate_of_return": "0.016",
     }  # fmt: skip
     assert get(api, f"performance/{one.pk}/") == row
 

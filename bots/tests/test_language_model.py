@@ -2,7 +2,6 @@
 
 import json
 from decimal import Decimal
-from time import monotonic
 
 import pytest
 
@@ -112,18 +111,17 @@ def test_tls_against_a_plain_server_is_named(server):
 @pytest.mark.requirement("BOT-08")
 @pytest.mark.parametrize(
     "behaviour",
-    [slowly(4), in_pieces("{}", 0.2, pieces=30), in_pieces("{}", 3, pieces=2)],
+    [slowly(60), in_pieces("{}", 0.2, pieces=300), in_pieces("{}", 60, pieces=2)],
     ids=["thinks", "dribbles", "stops halfway"],
 )
 def test_a_call_ends_at_its_time_however_the_server_spends_it(server, behaviour):
     server.then(behaviour)
 
-    begun = monotonic()
     asked = ask(server.url, seconds=0.6)
 
     assert asked.trouble.code == "timeout"
     assert asked.trouble.sent
-    assert monotonic() - begun < 2.5, "it waited for the server instead of its own time"
+    assert server.inside == 1, "it waited for the server instead of its own time"
 
 
 def test_an_answer_in_pieces_within_the_time_is_whole(server):

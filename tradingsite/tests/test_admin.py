@@ -8,7 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
-from bots.tests import rows
+from bots.models import Budget
+from bots.tests import models, rows
 from ledger.tests import builders
 from tradingsite.admin import SECTIONS
 
@@ -28,6 +29,12 @@ def coin(number):
 BUILDERS = {
     "auth.group": lambda n: Group.objects.create(name=f"group {n}"),
     "bots.bot": lambda n: rows.bot(builders.user(f"user{n}")),
+    "bots.budget": lambda n: Budget.objects.create(
+        owner=builders.user(f"user{n}"), bot=rows.bot(builders.user(f"user{n}"))
+    ),
+    "bots.languagemodel": lambda n: models.model(models.provider(owner=builders.user(f"user{n}"))),
+    "bots.modelcall": lambda n: models.call(rows.bot(builders.user(f"user{n}"))),
+    "bots.provider": lambda n: models.provider(owner=builders.user(f"user{n}")),
     "bots.cycle": lambda n: rows.cycle(rows.bot(builders.user(f"user{n}"))),
     "bots.decision": lambda n: rows.decision(rows.bot(builders.user(f"user{n}")), items=2),
     "bots.riskpolicy": lambda n: rows.policy(builders.user(f"user{n}")),

@@ -7,7 +7,7 @@ from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
-from bots.tests import rows
+from bots.tests import models, rows
 from ledger.management.commands import create_token
 from ledger.tests import builders
 from markets.models import Candle
@@ -17,6 +17,8 @@ pytestmark = pytest.mark.django_db
 
 LISTS = [name for name, _ in RESOURCES]
 WITH_IDS = ["bots", "accounts", "books", "instruments", "orders", "trades", "positions", "decisions", "performance"]
+WITH_IDS += ["providers"]
+ACTIONS = {"/api/v1/providers/{id}/test/"}
 NEEDED = {"candles": {"instrument": "BTC", "timeframe": "1m"}}
 
 
@@ -45,11 +47,13 @@ def world(owner):
     builders.cash_entry(bot.book, "-1", kind="funding", position=position)
     builders.equity_point(bot.book)
     builders.state(f"book:{bot.book_id}", "reduce_only", book=bot.book)
+    model = models.model(models.provider(owner=owner))
+    models.call(bot, cycle=decision.cycle, model=model)
     Candle.objects.insert([(instrument.pk, "1m", 1746100740000, 1.0, 2.0, 0.5, 1.5, 9.0)])
     return {
         "bots": bot.pk, "performance": bot.pk, "accounts": bot.book.account_id, "books": bot.book_id,
         "orders": order.pk, "trades": trade.pk, "positions": position.pk, "decisions": decision.pk,
-        "instruments": instrument.pk,
+        "instruments": instrument.pk, "providers": model.provider_id,
     }  # fmt: skip
 
 
@@ -120,7 +124,7 @@ def test_every_refusal_is_documented(api, document, resource):
 def test_the_document_holds_every_resource_and_nothing_else(document):
     paths = {f"/api/v1/{name}/" for name in LISTS} | {f"/api/v1/{name}/{{id}}/" for name in WITH_IDS}
 
-    assert set(document["paths"]) == paths
+    assert set(document["paths"]) == paths | ACTIONS
 
 
 @pytest.mark.parametrize("resource", LISTS)

@@ -42,6 +42,11 @@ def provider(name: str) -> ProviderPreset | None:
     return ProviderPreset(name, found["base_url"], found["default_model"], found.get("keyless", False), found)
 
 
+def model_ids(provider_name: str) -> tuple[str, ...]:
+    """The models listed for a provider of this name."""
+    return tuple(_file()["providers"].get(provider_name, {}).get("models", {}))
+
+
 def model_fields(provider_name: str, model_id: str) -> dict[str, Any]:
     """Columns of a LanguageModel row: abilities, and prices where the model is listed."""
     preset = _file()["providers"].get(provider_name, {})
