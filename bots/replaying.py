@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from ledger.models import User
 from markets import connections
 
 from . import deciders, moments, wordings
@@ -20,7 +21,7 @@ from .domain.decisions import parse
 from .domain.judgement import judge
 from .domain.plan import JudgedItem, Plan
 from .domain.prompt import Prompt, Wording, render
-from .models import Decision, DecisionItem, KnownAnswer, Moment, PromptVersion, Replay, TaskState, Trigger
+from .models import Bot, Decision, DecisionItem, KnownAnswer, Moment, PromptVersion, Replay, TaskState, Trigger
 
 AT_ONCE = 5
 log = structlog.get_logger(__name__)
@@ -166,6 +167,20 @@ def _planned(item: JudgedItem) -> Seen:
 
 def _number(value: Any) -> str | None:
     return None if value is None else f"{value.normalize():f}"
+
+
+def models_of(user: User) -> list[str]:
+    """Whom a user may ask about a moment: strategies in code, and the deciders of their own bots."""
+    own = Bot.objects.of(user).values_list("decider", flat=True)
+    return sorted({*deciders.names(), *own})
+
+
+def offer(user: User, decision: Decision) -> dict[str, Any]:
+    """What the page of a decision needs to offer a replay; nothing where no model was asked."""
+    moment = Moment.objects.filter(decision=decision).select_related("version__prompt").first()
+    if moment is None:
+        return {}
+    return {"moment": moment, "models": models_of(user), "versions": wordings.versions_of(user)}
 
 
 def run_asked() -> int:

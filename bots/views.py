@@ -21,7 +21,7 @@ from ledger.models import Order, Position, Role
 from ledger.sign_in import Request
 from ledger.valuation import marked
 
-from . import control, exports, fragments, timeline
+from . import control, exports, fragments, replaying, timeline
 from .forms import PageForm
 from .models import Bot, Decision
 
@@ -78,6 +78,7 @@ def decision(request: Request, pk: int) -> HttpResponse:
     orders = Order.objects.filter(intent__decision_item__decision=found).select_related("instrument").order_by("id")
     longest = max((step.get("ms", 0) for step in found.cycle.steps), default=0)
     values |= {"page": "frame", "query": f"feed={feed.pk}", "decision": found, "orders": orders, "longest": longest}
+    values |= replaying.offer(request.user, found)
     return render(request, "bots/decision.html", values)
 
 

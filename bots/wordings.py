@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ledger.models import User
 
@@ -59,6 +60,12 @@ def adopt(*, bot: Bot, version: PromptVersion | None) -> None:
         raise Unfit("That prompt belongs to somebody else.")
     Bot.objects.filter(pk=bot.pk).update(prompt_version=version)
     bot.prompt_version = version
+
+
+def versions_of(user: User) -> QuerySet[PromptVersion]:
+    """All versions of a user's prompts, newest of each first, with the bots that get them."""
+    rows = PromptVersion.objects.of(user).select_related("prompt").prefetch_related("bots")
+    return rows.order_by("prompt__name", "-number")
 
 
 def text_of(version: PromptVersion | None) -> str:

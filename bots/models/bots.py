@@ -102,6 +102,10 @@ class Bot(models.Model):
         return timedelta(seconds=self.interval_seconds)
 
     @property
+    def position_interval(self) -> timedelta:
+        return timedelta(seconds=self.position_interval_seconds or self.interval_seconds)
+
+    @property
     def thresholds(self) -> Thresholds:
         """When a model is asked."""
         return Thresholds(cap=timedelta(minutes=self.question_cap_minutes), shadow=self.shadow_share)
