@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import prompt_views, views
+from . import emergency_views, prompt_views, views
 
 TABLES = "|".join(views.TABLES)
 ACTIONS = "|".join(views.ACTIONS)
@@ -23,6 +23,10 @@ urlpatterns = [
     path("prompt-previews/<int:pk>/", prompt_views.preview, name="preview"),
     path("decisions/<int:pk>/replay/", prompt_views.ask_replay, name="ask-replay"),
     path("replays/<int:pk>/", prompt_views.replay, name="replay"),
+    path("accounts/flatten/confirm/", emergency_views.confirm, name="confirm-flatten-all"),
+    path("accounts/flatten/", emergency_views.flatten, name="flatten-all"),
+    path("accounts/<int:pk>/flatten/confirm/", emergency_views.confirm, name="confirm-flatten-account"),
+    path("accounts/<int:pk>/flatten/", emergency_views.flatten, name="flatten-account"),
     path("accounts/", views.accounts, name="accounts"),
     path("books/<int:pk>/", views.book, name="book"),
     path("decisions/<int:pk>/", views.decision, name="decision"),

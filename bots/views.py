@@ -147,13 +147,14 @@ ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "pause": (control.pause, "{bot} is paused. Its stops and targets stay in place."),
     "run-now": (control.run_now, "{bot} has a cycle queued for the next instant."),
     "flatten": (control.flatten, "{bot} is paused and being flattened."),
+    "emergency": (control.emergency, "{bot} is asked at the next instant: close or keep, each position."),
 }
 
 
 @login_required
 @require_POST
 def act(request: Request, id: int, action: str) -> HttpResponse:
-    """Start, pause, run now or flatten. HTMX gets the parts of the page it came from, others are sent to the bot."""
+    """One of `ACTIONS`. HTMX gets the parts of the page it came from, others are sent to the bot."""
     owned = fragments.owned_bot(request.user, str(id))
     verb, done = ACTIONS[action]
     try:

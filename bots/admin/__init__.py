@@ -1,5 +1,5 @@
 """The control room's view of bots: their controls, their policies, and what they decided, to read."""
 
-from . import bots, history, policies
+from . import bots, history, policies, prompts
 
-__all__ = ["bots", "history", "policies"]
+__all__ = ["bots", "history", "policies", "prompts"]

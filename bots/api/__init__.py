@@ -1,12 +1,12 @@
 """The resources of the API that know bots: bots, decisions, diary, performance, leaderboard, and the ledger's by bot.
 
-All of it is to read and starts from its owner, so another user's id is not found here.
+All of it starts from its owner, so another user's id is not found here. All but the emergency close is to read.
 """
 
 from .diary import DiaryViewSet
+from .emergency import AccountViewSet, BotViewSet
 from .ranking import LeaderboardViewSet, PerformanceViewSet
 from .resources import (
-    BotViewSet,
     DecisionViewSet,
     OrderViewSet,
     PositionViewSet,
@@ -14,6 +14,7 @@ from .resources import (
 )
 
 __all__ = [
+    "AccountViewSet",
     "BotViewSet",
     "DecisionViewSet",
     "DiaryViewSet",

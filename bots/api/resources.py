@@ -53,8 +53,9 @@ class BotSerializer(Row):
         model = Bot
         fields = [
             "id", "name", "monogram", "colour", "status", "account", "book", "currency", "cash", "deposited",
-            "policy", "decider", "seed", "instruments", "timeframes", "interval_seconds", "next_run_at",
-            "skipped_slots", "created_at",
+            "policy", "decider", "seed", "instruments", "timeframes", "interval_seconds",
+            "position_interval_seconds", "crontab", "prompt_version", "question_cap_minutes", "shadow_share",
+            "next_run_at", "skipped_slots", "created_at",
         ]  # fmt: skip
 
 
@@ -100,7 +101,7 @@ class DecisionSerializer(Row):
         model = Decision
         fields = [
             "id", "bot", "cycle", "cycle_status", "decider", "policy_version", "summary", "equity", "acted",
-            "refused", "latency_ms", "at", "items",
+            "refused", "gate", "gate_code", "gate_reason", "latency_ms", "at", "items",
         ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from bots import wordings
 from bots.tests import rows
 from ledger.tests import builders
 from tradingsite.admin import SECTIONS
@@ -30,6 +31,7 @@ BUILDERS = {
     "bots.bot": lambda n: rows.bot(builders.user(f"user{n}")),
     "bots.cycle": lambda n: rows.cycle(rows.bot(builders.user(f"user{n}"))),
     "bots.decision": lambda n: rows.decision(rows.bot(builders.user(f"user{n}")), items=2),
+    "bots.promptversion": lambda n: wordings.write(owner=builders.user(f"user{n}"), name="mine", text="Be calm."),
     "bots.riskpolicy": lambda n: rows.policy(builders.user(f"user{n}")),
     "django_celery_beat.crontabschedule": lambda n: CrontabSchedule.objects.create(minute=n),
     "django_celery_beat.intervalschedule": lambda n: periodic_task(n).interval,
