@@ -169,7 +169,7 @@ def tokens(lab: Lab, kind: str) -> list[Figure]:
 
 
 def _spared(strategy: str, found: Result) -> list[Figure]:
-    moments = f"{found['moments']:,.0f} moments of May 2025"
+    moments = f"% of {found['moments']:,.0f} moments of May 2025"
     return [
         Figure(f"questions spared, {strategy} as the model", "%", [found["skipped"]], moments),
         Figure(

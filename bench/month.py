@@ -19,7 +19,7 @@ from bots.domain.decisions import parse
 from bots.domain.judgement import Plan, judge
 from bots.domain.policy import PRESETS
 from bots.domain.prompt import Prompt, render
-from bots.domain.story import ClosedTrade, Story
+from bots.domain.story import ClosedTrade, Said, Story, telling
 from bots.domain.triggers import Gate, Thresholds, Weighed, memory, weigh
 from bots.prompts import shipped
 from ledger.domain.intents import IntentDraft, Kind
@@ -29,11 +29,12 @@ from markets.domain.instruments import InstrumentRules
 from markets.domain.rounding import ZERO
 from markets.domain.snapshot import InstrumentView, QuoteView, Series, Snapshot
 
-COINS = ("BTC", "ETH", "SOL", "BNB", "DOGE", "XRP")
+COINS = ("BTC", "ETH", "SOL", "BNB", "LTC", "XRP")
 FRAMES = ("5m", "15m", "1h")
 BASE = "1m"
 INTERVAL = timedelta(minutes=3)
-START, END = datetime(2025, 5, 1, tzinfo=UTC), datetime(2025, 6, 1, tzinfo=UTC)
+# All that is stored of these coins, but for the hours of the first day; the slowest indicators know after eight days.
+START, WARM, END = (datetime(2025, month, day, tzinfo=UTC) for month, day in ((5, 5), (5, 13), (6, 3)))
 Answer = Callable[[Briefing, Prompt], Mapping[str, Any]]
 
 
@@ -50,6 +51,8 @@ class Market:
         for symbol, rules in self.rules.items():
             candles = self.base[symbol]
             last = int(candles.time.searchsorted(int(now.timestamp() * 1000) - TIMEFRAMES[BASE], side="right")) - 1
+            if last < 0:
+                raise LookupError(f"There is no candle of {symbol} before {now}.")
             price = rules.price(float(candles.close[last]))
             liquidity = Decimal(repr(float(candles.volume[last] * candles.close[last])))
             views[symbol] = InstrumentView(
@@ -65,7 +68,7 @@ class Market:
 
 
 def load(folder: Path, coins: Sequence[str] = COINS) -> Market:
-    """The one-minute candles of May 2025 with the weeks before it. Needs Django to be set up."""
+    """One-minute candles of May 2025, with their coarser timeframes. Needs Django to be set up."""
     from markets import candle_files, listing
     from markets.models import Instrument
 
@@ -89,6 +92,8 @@ class Purse:
     cash: Decimal = Decimal(10_000)
     held: dict[str, HeldPosition] = field(default_factory=dict)
     closed: list[ClosedTrade] = field(default_factory=list)
+    said: tuple[Said, ...] = ()
+    said_at: datetime | None = None
 
     def portfolio(self, market: Snapshot) -> Portfolio:
         marked = [replace(one, mark=market[one.symbol].quote.mark) for one in self.held.values()]
@@ -103,6 +108,8 @@ class Purse:
                     self.close(one, level, market.rules[symbol], now, why)
 
     def apply(self, plan: Plan, market: Market, now: datetime) -> None:
+        said = (Said(item.symbol, item.action, str(item.outcome), item.reason) for item in plan.items)
+        self.said, self.said_at = telling(said), now
         for draft in plan.drafts:
             rules = market.rules[draft.symbol]
             if draft.kind == Kind.OPEN:
@@ -188,7 +195,8 @@ def briefing(market: Snapshot, purse: Purse, seed: int, index: int) -> Briefing:
     return Briefing(
         bot="month", now=market.now, timeframes=FRAMES, policy=PRESETS["balanced"], snapshot=market,
         portfolio=purse.portfolio(market), seed=seed, slot_index=index,
-        interval_seconds=int(INTERVAL.total_seconds()), story=Story(closed=tuple(purse.closed[-3:])),
+        story=Story(tuple(purse.closed[-3:]), purse.said, purse.said_at),
+        interval_seconds=int(INTERVAL.total_seconds()),
     )  # fmt: skip
 
 
@@ -203,8 +211,8 @@ def truth(market: Market, decide: Callable[[Briefing], Mapping[str, Any]]) -> It
     The same walk, but the decider is looked at also where it is not asked; nothing comes of that.
     """
     limits, purse, last = Thresholds(shadow=ZERO), Purse(), None
-    for index in range((END - START) // INTERVAL):
-        now = START + index * INTERVAL
+    for index in range((END - WARM) // INTERVAL):
+        now = WARM + index * INTERVAL
         purse.settle(market, now - INTERVAL, now)
         told = briefing(market.at(now), purse, 7, index)
         raw = decide(told)
@@ -223,7 +231,7 @@ def measured(market: Market, strategy: str) -> dict[str, float]:
     from bots import deciders
 
     decider = deciders.get(strategy)
-    moments = list(walk(market, lambda told, _: decider.decide(told), words=False))
+    moments = list(walk(market, lambda told, _: decider.decide(told), start=WARM, words=False))
     shadows = [one.wanted for one in moments if one.weighed.gate == Gate.SHADOW]
     skipped = [one for one in moments if one.weighed.gate == Gate.SKIPPED]
     missed = list(truth(market, decider.decide))
