@@ -38,7 +38,7 @@ def prompt(request: Request, id: int) -> HttpResponse:
         "before": before, "after": after,
     }  # fmt: skip
     if before or after:
-        values["lines"] = wordings.compare(wordings.text_of(before), wordings.text_of(after))
+        values["lines"] = wordings.between(before, after)
     return render(request, "bots/prompt.html", values)
 
 

@@ -3,6 +3,7 @@
 A version is never changed. Writing one that says the same as the newest gives the newest back.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -82,6 +83,16 @@ def compare(before: str, after: str) -> list[Line]:
         else:
             lines += [*_lines("gone", old[i:j]), *_lines("new", new[m:n])]
     return lines
+
+
+def between(before: PromptVersion | None, after: PromptVersion | None) -> list[Line]:
+    """What differs between two versions, sentence by sentence; None is the wording that ships."""
+    return compare(sentences(text_of(before)), sentences(text_of(after)))
+
+
+def sentences(text: str) -> str:
+    """One sentence on each line, so that a comparison of long lines shows what has changed in them."""
+    return re.sub(r"(?<=[.!?;]) +", "\n", text)
 
 
 def _lines(kind: str, texts: Sequence[str]) -> list[Line]:

@@ -80,7 +80,7 @@ class PromptVersionAdmin(Owned, Exact):
             **self.admin_site.each_context(request),
             "title": f"{chosen[0]} and {chosen[1]}",
             "opts": self.opts,
-            "lines": wordings.compare(chosen[0].text, chosen[1].text),
+            "lines": wordings.between(chosen[0], chosen[1]),
         }
         return TemplateResponse(request, "admin/bots/compare.html", context)
 
