@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from ledger.sign_in import Request
 
-from . import fragments, previews, replaying, wordings
+from . import fragments, previews, replaying, sparing, wordings
 from .domain.prompt import tokens_at_most
 from .forms import PreviewForm, ReplayForm, VersionForm
 from .models import Decision, Prompt, PromptPreview, PromptVersion, Replay
@@ -35,7 +35,7 @@ def prompt(request: Request, id: int) -> HttpResponse:
     values = fragments.around(request.user, feed, datetime.now(UTC)) | {
         "page": "frame", "query": f"feed={feed.pk}", "bot": bot, "edited": edited, "text": wordings.text_of(edited),
         "versions": wordings.versions_of(request.user), "names": Prompt.objects.of(request.user),
-        "before": before, "after": after,
+        "before": before, "after": after, "spared": sparing.spared(bot),
     }  # fmt: skip
     if before or after:
         values["lines"] = wordings.between(before, after)
