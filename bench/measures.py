@@ -1,6 +1,7 @@
 """The measures: which places each needs, the processes it runs there, and the figures that come of them."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,10 @@ IN_FLIGHT = 200
 CROWD = 300
 HOLDER = "house:buy_and_hold"
 INTERVAL_MS = 180_000
+# Counted on captured prompts of the Alpha Arena: 3,900 to 4,900 for the same six instruments.
+ARENA_TOKENS = 4_400
+MARKET_DATA = (ROOT / os.environ.get("MARKET_DATA", "../shared/data")).resolve()
+STAND_INS = ("house:trend", "house:mean_reversion", "house:random")
 Result = dict[str, Any]
 
 
@@ -161,7 +166,37 @@ def crowd(lab: Lab, kind: str, redis: str, minutes: int) -> list[Figure]:
     ]
 
 
-NAMES = ("holding", "claims", "flight", "asking", "crowd")
+def tokens(lab: Lab, kind: str) -> list[Figure]:
+    """What a question costs in tokens, and how many questions the triggers spare on real candles."""
+    with lab.place(kind) as empty:
+        words = lab.process(empty, "words")
+        figures = [
+            Figure(
+                "tokens of a question: six instruments, three positions", "", [words["whole"]],
+                "the arena's, without its system part", [ARENA_TOKENS], at_most=2_500,
+            ),
+            Figure("  of them the same at every question", "", [words["static"]]),
+            Figure("  estimated for reservations", "", [words["estimate"]], "counted", [words["whole"]]),
+            Figure("  of the emergency question", "", [words["emergency"]]),
+        ]  # fmt: skip
+        if MARKET_DATA.is_dir():
+            for strategy in STAND_INS:
+                figures += _spared(strategy, lab.process(empty, "month", str(MARKET_DATA), strategy))
+    return figures
+
+
+def _spared(strategy: str, found: Result) -> list[Figure]:
+    moments = f"% of {found['moments']:,.0f} moments of May 2025"
+    return [
+        Figure(f"questions spared, {strategy} as the model", "%", [found["skipped"]], moments),
+        Figure(
+            "  of what was skipped it would have acted on", "%", [found["missed_truth"]],
+            f"% by {found['shadows']:.0f} shadow questions", [found["missed_sample"]],
+        ),
+    ]  # fmt: skip
+
+
+NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
@@ -171,5 +206,7 @@ def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minut
     if name == "crowd":
         there = [kind for kind in kinds if kind == "SQLite" or redis]
         return [figure for kind in there for figure in crowd(lab, kind, redis or "", minutes)]
+    if name == "tokens":
+        return tokens(lab, "SQLite")
     measure = {"holding": holding, "claims": claims}[name]
     return [figure for kind in kinds for figure in measure(lab, kind)]

@@ -128,10 +128,14 @@ def chain_of(bot: Bot) -> list[LanguageModel]:
 
 
 def choices(bot: Bot) -> list[tuple[str, str]]:
-    """Who could decide for a bot: strategies in code and its owner's language models, with the one it has."""
-    models = LanguageModel.objects.filter(provider__owner=bot.owner_id).order_by("name").values_list("name", flat=True)
-    names = [*deciders.names(), *(f"{MODEL}{name}" for name in models)]
-    return [(name, name) for name in dict.fromkeys([*names, *([bot.decider] if bot.pk else [])])]
+    """Who could decide for a bot: whoever could for its owner, and the one it has."""
+    return [(name, name) for name in dict.fromkeys([*names_for(bot.owner_id), *([bot.decider] if bot.pk else [])])]
+
+
+def names_for(owner: int) -> list[str]:
+    """The deciders a user may choose: strategies in code, and their language models."""
+    models = LanguageModel.objects.filter(provider__owner=owner).order_by("name").values_list("name", flat=True)
+    return [*deciders.names(), *(f"{MODEL}{name}" for name in models)]
 
 
 def put(decider: Decider, prompt: Prompt) -> None:

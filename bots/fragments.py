@@ -115,7 +115,8 @@ def costs_in(ranking: Iterable[Standing]) -> bool:
 
 
 def bot_list(user: User, asked: Asked, now: datetime) -> Context:
-    rows = Bot.objects.of(user).select_related("book__account__feed", "policy").prefetch_related("instruments")
+    rows = Bot.objects.of(user).select_related("book__account__feed", "policy", "prompt_version__prompt")
+    rows = rows.prefetch_related("instruments")
     bots = list(rows.order_by("-book__account__feed__running", "id"))
     lines = {line.bot.pk: line for line in standings(bots)}
     return {**around(user, feed_of(user, asked), now), "lines": [lines[bot.pk] for bot in bots]}
@@ -159,7 +160,8 @@ def budget_of(bot: Bot, now: datetime) -> Budget | None:
 
 def owned_bot(user: User, pk: str) -> Bot:
     """A bot with all its page needs. Raises Http404 where it is not the user's."""
-    rows = Bot.objects.of(user).select_related("book__account__feed", "policy").prefetch_related("instruments")
+    rows = Bot.objects.of(user).select_related("book__account__feed", "policy", "prompt_version__prompt")
+    rows = rows.prefetch_related("instruments")
     return get_object_or_404(rows, pk=number(pk))
 
 

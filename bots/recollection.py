@@ -11,12 +11,11 @@ from markets.domain.rounding import plain
 from markets.models import Instrument
 
 from . import exits, leaderboard
-from .domain.story import ClosedTrade, Record, Said, Story, sharpe
+from .domain.story import ClosedTrade, Record, Said, Story, sharpe, telling
 from .domain.triggers import Memory
 from .models import Bot, Decision, DecisionItem
 
 TRADES = 3
-WORDS = 6
 
 
 def last_asked(bot: Bot) -> tuple[Decision | None, Memory | None]:
@@ -55,8 +54,8 @@ def _closed(book: Book) -> tuple[ClosedTrade, ...]:
 
 
 def _said(last: Decision) -> tuple[Said, ...]:
-    items = DecisionItem.objects.filter(decision=last).exclude(reason="").order_by("id")[:WORDS]
-    return tuple(Said(item.symbol, item.action, item.outcome, item.reason) for item in items)
+    items = DecisionItem.objects.filter(decision=last).exclude(reason="").order_by("id")
+    return telling(Said(item.symbol, item.action, item.outcome, item.reason) for item in items)
 
 
 def _record(book: Book) -> Record:

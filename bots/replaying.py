@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from ledger.models import User
 from markets import connections
 
 from . import deciders, deciding, moments, wordings
@@ -172,6 +173,19 @@ def _planned(item: JudgedItem) -> Seen:
 
 def _number(value: Any) -> str | None:
     return None if value is None else f"{value.normalize():f}"
+
+
+def models_of(user: User) -> list[str]:
+    """Whom a user may ask about a moment: strategies in code, and their language models."""
+    return deciding.names_for(user.pk)
+
+
+def offer(user: User, decision: Decision) -> dict[str, Any]:
+    """What the page of a decision needs to offer a replay; nothing where no model was asked."""
+    moment = Moment.objects.filter(decision=decision).select_related("version__prompt").first()
+    if moment is None:
+        return {}
+    return {"moment": moment, "models": models_of(user), "versions": wordings.versions_of(user)}
 
 
 def run_asked() -> int:

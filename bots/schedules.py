@@ -27,7 +27,7 @@ def parse(line: str) -> crontab:
     try:
         return crontab(**dict(zip(FIELDS, words, strict=True)))
     except (ParseException, ValueError) as error:
-        raise BadCrontab(f"That is not a crontab line: {error}.") from None
+        raise BadCrontab(f"That is not a crontab line: {str(error).rstrip('.')}.") from None
 
 
 def after(line: str, at: datetime) -> datetime:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import views
+from . import emergency_views, prompt_views, views
 
 TABLES = "|".join(views.TABLES)
 ACTIONS = "|".join(views.ACTIONS)
@@ -16,6 +16,17 @@ urlpatterns = [
     re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<action>{ACTIONS})/$", views.act, name="act"),
     re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<table>{TABLES})/$", views.records, name="records"),
     re_path(r"^bots/(?P<id>\d{1,18})/(?P<table>trades|journal)\.csv$", views.export, name="export"),
+    path("bots/<int:id>/prompt/", prompt_views.prompt, name="prompt"),
+    path("bots/<int:id>/prompt/write/", prompt_views.write, name="write-prompt"),
+    path("bots/<int:id>/prompt/adopt/", prompt_views.adopt, name="adopt-prompt"),
+    path("bots/<int:id>/prompt/preview/", prompt_views.ask_preview, name="ask-preview"),
+    path("prompt-previews/<int:pk>/", prompt_views.preview, name="preview"),
+    path("decisions/<int:pk>/replay/", prompt_views.ask_replay, name="ask-replay"),
+    path("replays/<int:pk>/", prompt_views.replay, name="replay"),
+    path("accounts/flatten/confirm/", emergency_views.confirm, name="confirm-flatten-all"),
+    path("accounts/flatten/", emergency_views.flatten, name="flatten-all"),
+    path("accounts/<int:pk>/flatten/confirm/", emergency_views.confirm, name="confirm-flatten-account"),
+    path("accounts/<int:pk>/flatten/", emergency_views.flatten, name="flatten-account"),
     path("accounts/", views.accounts, name="accounts"),
     path("books/<int:pk>/", views.book, name="book"),
     path("decisions/<int:pk>/", views.decision, name="decision"),

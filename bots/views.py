@@ -21,7 +21,7 @@ from ledger.models import Order, Position, Role
 from ledger.sign_in import Request
 from ledger.valuation import marked
 
-from . import control, exports, fragments, timeline
+from . import control, exports, fragments, replaying, timeline
 from .forms import PageForm
 from .models import Bot, Decision, ModelCall
 
@@ -79,6 +79,7 @@ def decision(request: Request, pk: int) -> HttpResponse:
     longest = max((step.get("ms", 0) for step in found.cycle.steps), default=0)
     values |= {"page": "frame", "query": f"feed={feed.pk}", "decision": found, "orders": orders, "longest": longest}
     values["calls"] = ModelCall.objects.filter(cycle=found.cycle_id).select_related("provider").order_by("id")
+    values |= replaying.offer(request.user, found)
     return render(request, "bots/decision.html", values)
 
 
@@ -147,13 +148,14 @@ ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "pause": (control.pause, "{bot} is paused. Its stops and targets stay in place."),
     "run-now": (control.run_now, "{bot} has a cycle queued for the next instant."),
     "flatten": (control.flatten, "{bot} is paused and being flattened."),
+    "emergency": (control.emergency, "{bot} is asked at the next instant: close or keep, each position."),
 }
 
 
 @login_required
 @require_POST
 def act(request: Request, id: int, action: str) -> HttpResponse:
-    """Start, pause, run now or flatten. HTMX gets the parts of the page it came from, others are sent to the bot."""
+    """One of `ACTIONS`. HTMX gets the parts of the page it came from, others are sent to the bot."""
     owned = fragments.owned_bot(request.user, str(id))
     verb, done = ACTIONS[action]
     try:

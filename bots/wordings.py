@@ -3,11 +3,13 @@
 A version is never changed. Writing one that says the same as the newest gives the newest back.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from ledger.models import User
 
@@ -61,6 +63,12 @@ def adopt(*, bot: Bot, version: PromptVersion | None) -> None:
     bot.prompt_version = version
 
 
+def versions_of(user: User) -> QuerySet[PromptVersion]:
+    """All versions of a user's prompts, newest of each first, with the bots that get them."""
+    rows = PromptVersion.objects.of(user).select_related("prompt").prefetch_related("bots")
+    return rows.order_by("prompt__name", "-number")
+
+
 def text_of(version: PromptVersion | None) -> str:
     return prompts.shipped("standard").text if version is None else version.text
 
@@ -75,6 +83,16 @@ def compare(before: str, after: str) -> list[Line]:
         else:
             lines += [*_lines("gone", old[i:j]), *_lines("new", new[m:n])]
     return lines
+
+
+def between(before: PromptVersion | None, after: PromptVersion | None) -> list[Line]:
+    """What differs between two versions, sentence by sentence; None is the wording that ships."""
+    return compare(sentences(text_of(before)), sentences(text_of(after)))
+
+
+def sentences(text: str) -> str:
+    """One sentence on each line, so that a comparison of long lines shows what has changed in them."""
+    return re.sub(r"(?<=[.!?;]) +", "\n", text)
 
 
 def _lines(kind: str, texts: Sequence[str]) -> list[Line]:

@@ -112,6 +112,14 @@ def current_system() -> TradingState:
     return found or TradingState(scope="system", state=TradingStateKind.ACTIVE, reason="")
 
 
+def flatten_account(*, account: Account, by: User | None, now: datetime) -> None:
+    """Ask the guardian to close what every book of an account holds. `now` is market time."""
+    reason = f"Flatten of {account.name} asked for by {by.get_username() if by else 'the system'}"
+    with transaction.atomic():
+        for book in account.books.order_by("pk"):
+            request_flatten(book=book, reason=reason, by=by, now=now)
+
+
 def request_flatten(*, book: Book, reason: str, by: User | None, now: datetime) -> None:
     """Ask the guardian to close every position of a book, and stop new entries. `now` is market time."""
     with transaction.atomic():

@@ -36,6 +36,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("bots.bot", "smart_toy"),
             ("bots.riskpolicy", "shield"),
+            ("bots.promptversion", "notes"),
             ("bots.cycle", "cycle"),
             ("bots.decision", "psychology"),
         ),

@@ -17,7 +17,7 @@ RESOURCES: tuple[tuple[str, type[ViewSetMixin]], ...] = (
     ("status", StatusViewSet),
     ("diary", bots.DiaryViewSet),
     ("bots", bots.BotViewSet),
-    ("accounts", ledger.AccountViewSet),
+    ("accounts", bots.AccountViewSet),
     ("books", ledger.BookViewSet),
     ("instruments", ledger.InstrumentViewSet),
     ("candles", ledger.CandleViewSet),

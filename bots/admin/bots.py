@@ -52,8 +52,24 @@ class BotAdmin(Owned, Exact):
         (None, {"fields": ("name", "owner", "status", "live_page", "created_at")}),
         ("Trading", {"fields": ("book", "open_positions", "instruments", "policy")}),
         ("Deciding", {"fields": ("decider", "seed", "timeframes")}),
-        ("Language model", {"fields": ("decision_seconds", "safe_after", "model_failures", "model_trouble")}),
-        ("Schedule", {"fields": ("interval_seconds", "next_run_at", "skipped_slots")}),
+        (
+            "Language model",
+            {
+                "fields": (
+                    "prompt_version",
+                    "question_cap_minutes",
+                    "shadow_share",
+                    "decision_seconds",
+                    "safe_after",
+                    "model_failures",
+                    "model_trouble",
+                )
+            },
+        ),
+        (
+            "Schedule",
+            {"fields": ("interval_seconds", "position_interval_seconds", "crontab", "next_run_at", "skipped_slots")},
+        ),
         ("Charts", {"fields": ("colour", "monogram")}),
     )
 

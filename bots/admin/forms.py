@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.db.models import Q, QuerySet
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from bots import deciding
+from bots import deciding, schedules, wordings
 from bots.domain.soundness import objections
-from bots.models import Bot, RiskPolicy
+from bots.models import Bot, PromptVersion, RiskPolicy
 from ledger.models import Position
 from markets.domain.candles import TIMEFRAMES
 from markets.models import Instrument
 
+SHADOW = "Share of the moments without a reason at which a model is asked all the same, such as {default}."
 OVERTAKEN = "Somebody changed this policy while you were editing it; look at version {version} and try again."
 
 
@@ -48,6 +50,17 @@ class BotForm(forms.ModelForm):
         help_text="Market seconds between two cycles.",
         error_messages={"min_value": "A bot decides once a minute at most: give 60 seconds or more."},
     )
+    position_interval_seconds = forms.IntegerField(
+        min_value=60,
+        max_value=7 * 86400,
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Between two cycles while it holds a position; empty: the same.",
+        error_messages={"min_value": "A bot decides once a minute at most: give 60 seconds or more."},
+    )
+    shadow_share = forms.DecimalField(
+        min_value=0, max_value=1, widget=UnfoldAdminTextInputWidget, help_text=SHADOW.format(default="0.05")
+    )
     colour = forms.IntegerField(min_value=0, max_value=7, widget=UnfoldAdminTextInputWidget)
 
     class Meta:
@@ -61,8 +74,18 @@ class BotForm(forms.ModelForm):
         # Who may only look gets no fields.
         if "policy" in self.fields:
             self.fields["policy"].queryset = RiskPolicy.objects.filter(owner=self.instance.owner)  # type: ignore[attr-defined]
+        if "prompt_version" in self.fields:
+            versions = PromptVersion.objects.filter(prompt__owner=self.instance.owner)
+            self.fields["prompt_version"].queryset = versions.select_related("prompt")  # type: ignore[attr-defined]
         if "instruments" in self.fields:
             self.fields["instruments"].queryset = tradable(self.instance)  # type: ignore[attr-defined]
+
+    def clean_crontab(self) -> str:
+        line: str = self.cleaned_data["crontab"].strip()
+        try:
+            return " ".join(line.split()) if line and schedules.after(line, datetime.now(UTC)) else ""
+        except schedules.BadCrontab as refusal:
+            raise forms.ValidationError(str(refusal)) from None
 
     def clean_instruments(self) -> QuerySet[Instrument]:
         chosen: QuerySet[Instrument] = self.cleaned_data["instruments"]
@@ -80,6 +103,22 @@ def tradable(bot: Bot) -> QuerySet[Instrument]:
     account = bot.book.account
     fits = Q(active=True, exchange=account.feed.exchange if account else "", settle=bot.book.currency)
     return Instrument.objects.filter(fits | Q(pk__in=bot.instruments.values("pk")))
+
+
+class PromptVersionForm(forms.ModelForm):
+    """The next version of the prompt of this name; what cannot be a wording is refused in words."""
+
+    name = forms.CharField(max_length=60, widget=UnfoldAdminTextInputWidget, help_text="Of the prompt it belongs to.")
+
+    class Meta:
+        model = PromptVersion
+        fields = ("text", "note")
+
+    def clean_text(self) -> str:
+        try:
+            return wordings.cleaned(self.cleaned_data["text"])
+        except wordings.Unfit as refusal:
+            raise forms.ValidationError(str(refusal)) from None
 
 
 class PolicyForm(forms.ModelForm):

@@ -1,14 +1,15 @@
 """The resources of the API that know bots: bots, decisions, diary, performance, leaderboard, providers of language
 models, and the ledger's by bot.
 
-All of it but the test of a model is to read, and starts from its owner, so another user's id is not found here.
+All of it starts from its owner, so another user's id is not found here. All but the test of a model and the emergency
+close is to read.
 """
 
 from .diary import DiaryViewSet
+from .emergency import AccountViewSet, BotViewSet
 from .providers import ProviderViewSet
 from .ranking import LeaderboardViewSet, PerformanceViewSet
 from .resources import (
-    BotViewSet,
     DecisionViewSet,
     OrderViewSet,
     PositionViewSet,
@@ -16,6 +17,7 @@ from .resources import (
 )
 
 __all__ = [
+    "AccountViewSet",
     "BotViewSet",
     "DecisionViewSet",
     "DiaryViewSet",

@@ -54,8 +54,10 @@ class BotSerializer(Row):
         model = Bot
         fields = [
             "id", "name", "monogram", "colour", "status", "account", "book", "currency", "cash", "deposited",
-            "policy", "decider", "seed", "instruments", "timeframes", "interval_seconds", "next_run_at",
-            "skipped_slots", "decision_seconds", "safe_mode", "model_failures", "model_trouble", "created_at",
+            "policy", "decider", "seed", "instruments", "timeframes", "interval_seconds",
+            "position_interval_seconds", "crontab", "prompt_version", "question_cap_minutes", "shadow_share",
+            "decision_seconds", "safe_mode", "model_failures", "model_trouble",
+            "next_run_at", "skipped_slots", "created_at",
         ]  # fmt: skip
 
 
@@ -101,7 +103,7 @@ class DecisionSerializer(Row):
         model = Decision
         fields = [
             "id", "bot", "cycle", "cycle_status", "decider", "policy_version", "summary", "held_because", "equity",
-            "acted", "refused", "latency_ms", "at", "items",
+            "acted", "refused", "gate", "gate_code", "gate_reason", "latency_ms", "at", "items",
         ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from .decisions import Action, Answer, Proposal, RefusedItem
 from .prompt import Prompt, Wording
 from .prompt_account import account
 from .prompt_contract import DICTIONARY
-from .prompt_market import instrument, moment
+from .prompt_market import market
 from .untrusted import Refusal
 
 ACTIONS = (Action.CLOSE, Action.HOLD)
@@ -26,9 +26,8 @@ def render(briefing: Briefing, wording: Wording) -> Prompt:
     held = {position.symbol for position in briefing.portfolio.positions}
     views = {symbol: view for symbol, view in briefing.snapshot.instruments.items() if symbol in held}
     told = replace(briefing, snapshot=replace(briefing.snapshot, instruments=views))
-    blocks = [instrument(view, told) for view in views.values()]
     system = "\n\n".join((wording.text.strip(), ANSWER, DICTIONARY))
-    return Prompt(system, "\n".join([moment(told), *blocks, account(told)]))
+    return Prompt(system, f"{market(told)}\n{account(told)}")
 
 
 def schema(symbols: Sequence[str]) -> dict[str, Any]:

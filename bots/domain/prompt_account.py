@@ -21,7 +21,7 @@ from .wording import exact, percent
 
 _POINT = Decimal("0.01")
 _ONE = Decimal(1)
-REASON_LENGTH = 72
+REASON_LENGTH = 60
 
 
 def account(briefing: Briefing) -> str:

@@ -15,8 +15,9 @@ from .wording import percent
 DICTIONARY = """\
 Words: price, stop, target, liquidation in the quote currency; equity, available (for entries), margin, exposure \
 (worth of positions), unrealised, net (after fees and funding) in the book's.
-close: minus price, in steps of its last decimal. ema20, ema50 (minus price), macd, atr, funding rate: in 0.001 % of \
-price. vol: volume / its average. oi: open interest in base. % beside a level: distance from price.
+close: minus price, in steps of its last decimal. ema20, ema50 (minus price), macd, atr: in 0.001 % of price on the \
+first timeframe, 0.01 % on others. funding: next rate in 0.001 %. vol: volume / its average. oi: open interest in \
+base. % beside a level: distance from price.
 Series: ten closed candles, oldest first."""
 
 ANSWER = """\
@@ -31,8 +32,8 @@ limit: entry price, null for market
 stop, target: prices
 trail: trailing stop, such as 0.02
 minutes: close after
-invalidation: closes when true, {"kind": "close_below" or "close_above", "timeframe", "price"} or {"kind": \
-"indicator_below" or "indicator_above", "timeframe", "indicator": such as "rsi_14", "value"}
+invalidation: closes when true, {"kind": close_below or close_above, "timeframe", "price"} or {"kind": \
+indicator_below or indicator_above, "timeframe", "indicator": such as rsi_14, "value"}
 reduce_share: 0 to 1
 reason: one sentence with numbers"""
 

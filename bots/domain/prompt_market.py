@@ -4,7 +4,7 @@ The finest timeframe comes with whole series, the coarsest with the two that sho
 newest values. Series run oldest to newest; what is not known yet is left out.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -12,35 +12,39 @@ from markets.domain.rounding import nearest_to
 from markets.domain.snapshot import InstrumentView
 
 from .briefing import Briefing
-from .significant import GRAIN, at_tick, decimal, grains, short, signed, steps
+from .significant import COARSE, FINE, at_tick, decimal, grains, short, signed, steps
 from .untrusted import text
 from .wording import exact
 
 POINTS = 10
 SYMBOL_LENGTH = 60
 _HUNDREDTH = Decimal("0.01")
-# label, indicator, and how it is written: away from the price, as wide as, or as it is.
+# Label, indicator, and how it is written: away from the price, as wide as, or as it is.
+Columns = Sequence[tuple[str, str, str]]
 FINEST = (
     ("ema20", "ema_20", "away"), ("macd", "macd", "wide"), ("rsi7", "rsi_7", "plain"), ("rsi14", "rsi_14", "plain"),
 )  # fmt: skip
 BETWEEN = (("ema20", "ema_20", "away"), ("rsi14", "rsi_14", "plain"), ("atr14", "atr_14", "width"))
 AROUND = (
     ("ema20", "ema_20", "away"), ("ema50", "ema_50", "away"), ("atr3", "atr_3", "width"), ("atr14", "atr_14", "width"),
+    ("vol", "volume_ratio_20", "ratio"),
 )  # fmt: skip
 COARSEST = (("macd", "macd", "wide"), ("rsi14", "rsi_14", "plain"))
-WRITTEN: dict[str, Callable[[float, Decimal], str]] = {
-    "away": lambda value, price: signed(grains(decimal(value) - price, price)),
-    "wide": lambda value, price: signed(grains(value, price)),
-    "width": lambda value, price: str(grains(value, price)),
-    "plain": lambda value, price: f"{value:.0f}",
+WRITTEN: dict[str, Callable[[float, Decimal, Decimal], str]] = {
+    "away": lambda value, price, grain: signed(grains(decimal(value) - price, price, grain)),
+    "wide": lambda value, price, grain: signed(grains(value, price, grain)),
+    "width": lambda value, price, grain: str(grains(value, price, grain)),
+    "plain": lambda value, price, grain: f"{value:.0f}",
+    "ratio": lambda value, price, grain: f"{value:.1f}",
 }
 SESSIONS = ((0, "Asia"), (7, "Europe"), (13, "Europe and US"), (16, "US"), (21, "Pacific"))
 
 
 def market(briefing: Briefing) -> str:
-    """When it is, and each instrument of the snapshot in its order."""
-    blocks = [instrument(view, briefing) for view in briefing.snapshot.instruments.values()]
-    return "\n".join([moment(briefing), *blocks])
+    """When it is, each instrument of the snapshot in its order, and a table for each coarser timeframe."""
+    views = list(briefing.snapshot.instruments.values())
+    blocks = [instrument(view, briefing) for view in views]
+    return "\n".join([moment(briefing), *blocks, *tables(briefing, views)])
 
 
 def moment(briefing: Briefing) -> str:
@@ -61,7 +65,7 @@ def session(now: datetime) -> str:
 
 
 def instrument(view: InstrumentView, briefing: Briefing) -> str:
-    """One instrument: a line of its price, then its timeframes, finest first."""
+    """One instrument: a line of its price, then the series of its finest and its coarsest timeframe."""
     parts = [
         text(view.symbol, SYMBOL_LENGTH),
         f"price {at_tick(view.quote.mark, view.rules.tick)}",
@@ -69,11 +73,31 @@ def instrument(view: InstrumentView, briefing: Briefing) -> str:
     ]
     if (interest := briefing.open_interest.get(view.symbol)) is not None:
         parts.append(f"oi {short(interest.latest)} avg {short(interest.average)}")
+    finest, coarsest = briefing.timeframes[0], briefing.timeframes[-1]
     lines = [" ".join(parts)]
-    known = [timeframe for timeframe in briefing.timeframes if timeframe in view.series]
-    for timeframe in known:
-        lines += _timeframe(view, timeframe, timeframe == known[0], timeframe == known[-1])
+    if finest in view.series:
+        lines += _lines(finest, [("close", _closes(view, finest)), *_series(view, finest, FINEST, FINE)])
+    if coarsest != finest and coarsest in view.series:
+        lines += _lines(coarsest, _series(view, coarsest, COARSEST, COARSE))
     return "\n".join(lines)
+
+
+def tables(briefing: Briefing, views: Sequence[InstrumentView]) -> Iterator[str]:
+    """The newest values of each timeframe but the finest, an instrument a line; of a lone timeframe too."""
+    *between, coarsest = briefing.timeframes[1:] or briefing.timeframes
+    for timeframe in (*between, coarsest):
+        chosen = AROUND if timeframe == coarsest else BETWEEN
+        rows = [_row(view, timeframe, chosen, briefing) for view in views if timeframe in view.series]
+        if any(rows):
+            yield f"{timeframe} {' '.join(label for label, _, _ in chosen)}"
+            yield from (row for row in rows if row)
+
+
+def _row(view: InstrumentView, timeframe: str, chosen: Columns, briefing: Briefing) -> str:
+    """Empty where nothing is known; a minus where one value is not."""
+    values = [values[-1] if values else "-" for _, values in _series(view, timeframe, chosen, COARSE, 1)]
+    known = any(value != "-" for value in values)
+    return f"{text(name(view.symbol, briefing), SYMBOL_LENGTH)} {' '.join(values)}" if known else ""
 
 
 def name(symbol: str, briefing: Briefing) -> str:
@@ -82,26 +106,10 @@ def name(symbol: str, briefing: Briefing) -> str:
     return base if sum(other.partition("/")[0] == base for other in briefing.symbols) <= 1 else symbol
 
 
-def _timeframe(view: InstrumentView, timeframe: str, finest: bool, coarsest: bool) -> Iterator[str]:
-    """The finest has no line of its own: its values are the ends of its series."""
-    if finest:
-        yield from _lines(timeframe, _closes(view, timeframe), _series(view, timeframe, FINEST))
-    if coarsest or not finest:
-        newest = _series(view, timeframe, AROUND if coarsest else BETWEEN, 1)
-        ratio = view.indicator(timeframe, "volume_ratio_20") if coarsest else None
-        scalars = [f"{label} {value}" for label, values in newest for value in values]
-        scalars += [f"vol {ratio:.1f}"] if ratio is not None else []
-        yield from [" ".join([timeframe, *scalars])] if scalars else []
-    if coarsest and not finest:
-        yield from _lines("", [], _series(view, timeframe, COARSEST))
-
-
-def _lines(timeframe: str, closes: list[str], series: Iterable[tuple[str, list[str]]]) -> Iterator[str]:
-    if closes:
-        yield f"{timeframe} close {' '.join(closes)}"
-    for label, values in series:
-        if values:
-            yield f"{label} {' '.join(values)}"
+def _lines(timeframe: str, series: Iterable[tuple[str, list[str]]]) -> Iterator[str]:
+    """A line for each series there is; the first names the timeframe."""
+    known = [f"{label} {' '.join(values)}" for label, values in series if values]
+    yield from (f"{timeframe} {line}" if line is known[0] else line for line in known)
 
 
 def _closes(view: InstrumentView, timeframe: str) -> list[str]:
@@ -110,11 +118,11 @@ def _closes(view: InstrumentView, timeframe: str) -> list[str]:
 
 
 def _series(
-    view: InstrumentView, timeframe: str, chosen: Iterable[tuple[str, str, str]], count: int = POINTS
+    view: InstrumentView, timeframe: str, chosen: Columns, grain: Decimal, count: int = POINTS
 ) -> Iterator[tuple[str, list[str]]]:
     for label, name, kind in chosen:
         back = (view.indicator(timeframe, name, ago) for ago in range(count - 1, -1, -1))
-        yield label, [WRITTEN[kind](value, view.quote.mark) for value in back if value is not None]
+        yield label, [WRITTEN[kind](value, view.quote.mark, grain) for value in back if value is not None]
 
 
 def minutes(span: timedelta) -> str:
@@ -128,7 +136,7 @@ def _funding(view: InstrumentView, shared: datetime | None) -> list[str]:
     if rate is None:
         return []
     when = f" in {minutes(due - view.now)}" if due is not None and due != shared else ""
-    return [f"funding {exact(nearest_to(rate / GRAIN, _HUNDREDTH))}{when}"]
+    return [f"funding {exact(nearest_to(rate / FINE, _HUNDREDTH))}{when}"]
 
 
 def _shared_funding(briefing: Briefing) -> datetime | None:

@@ -1,8 +1,9 @@
 """Numbers for a reader who pays by the token: as few digits as keep apart what differs.
 
 A price is written with the decimals of its tick, and prices of the past as whole steps of its last decimal away from
-it: exact, at two tokens each. What an indicator makes of prices is written in whole `GRAIN`s of the price: one is a
-thousandth of a per cent, so a series that moves does not become a flat line, however low the price.
+it: exact, at two tokens each. What an indicator makes of prices is written in whole grains of the price, `FINE` ones on
+the finest timeframe and ten times as coarse ones on those where ten times as much moves: so a series that moves does
+not become a flat line, however low the price.
 """
 
 from decimal import Decimal
@@ -11,7 +12,7 @@ from markets.domain.rounding import floor_to, nearest_to
 
 from .wording import exact
 
-GRAIN = Decimal("0.00001")
+FINE, COARSE = Decimal("0.00001"), Decimal("0.0001")
 _HALF = Decimal("0.5")
 _ONE = Decimal(1)
 
@@ -41,9 +42,9 @@ def steps(value: Decimal | float, price: Decimal, tick: Decimal) -> int:
     return int((whole(value, tick) - whole(price, tick)) * tick / last_decimal(tick))
 
 
-def grains(value: Decimal | float, price: Decimal) -> int:
+def grains(value: Decimal | float, price: Decimal, grain: Decimal = FINE) -> int:
     """`value`, an amount of price such as a distance or a width, in grains of `price`, halves up."""
-    return whole(value, price * GRAIN)
+    return whole(value, price * grain)
 
 
 def signed(number: int) -> str:

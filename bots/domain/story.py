@@ -3,7 +3,7 @@
 Frozen values; who reads them from the ledger is `bots.recollection`. Amounts are in the book's currency.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -38,6 +38,15 @@ class Said:
     action: str
     outcome: str
     reason: str
+
+
+WORDS = 3
+
+
+def telling(said: Iterable[Said]) -> tuple[Said, ...]:
+    """The few items of an answer that a bot is reminded of: what it acted on or was refused before what it held."""
+    spoken = [item for item in said if item.reason]
+    return tuple(sorted(spoken, key=lambda item: item.action == "hold")[:WORDS])
 
 
 @dataclass(frozen=True, slots=True)

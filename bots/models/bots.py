@@ -121,6 +121,15 @@ class Bot(models.Model):
         return timedelta(seconds=self.interval_seconds)
 
     @property
+    def asks_a_model(self) -> bool:
+        """Whether its decider reads a prompt; strategies in code do not."""
+        return not self.decider.startswith("house:")
+
+    @property
+    def position_interval(self) -> timedelta:
+        return timedelta(seconds=self.position_interval_seconds or self.interval_seconds)
+
+    @property
     def thresholds(self) -> Thresholds:
         """When a model is asked."""
         return Thresholds(cap=timedelta(minutes=self.question_cap_minutes), shadow=self.shadow_share)

@@ -251,3 +251,9 @@ def condition_words(stored: Mapping[str, Any]) -> str:
     level = stored.get("price", stored.get("value", ""))
     verb = kind.replace("close ", "closes ").replace("indicator ", "is ")
     return f"{what} {verb} {level} ({stored.get('timeframe', '')})"
+
+
+@register.filter
+def base(symbol: str) -> str:
+    """BTC of BTC/USDT:USDT."""
+    return symbol.partition("/")[0]

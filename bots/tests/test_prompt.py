@@ -1,5 +1,6 @@
 """The question to a model: what it says, what it costs in tokens, and that its first part stays the same."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -35,19 +36,32 @@ def test_the_estimate_for_reservations_is_never_below_the_count():
 
 def test_it_tells_at_least_what_the_arena_told():
     prompt = render(prompts.six(), STANDARD)
-    blocks = prompt.user.split("/USDT:USDT price ")[1:]
+    blocks = prompt.user.partition("\n15m ")[0].split("/USDT:USDT price ")[1:]
 
     assert len(blocks) == 6
     for block in blocks:
         finest, _, coarsest = block.partition("\n1h ")
         assert "funding 1.25" in finest
         assert "oi 81235 avg 80110" in finest
-        for name in ("5m close", "ema20", "macd", "rsi7", "rsi14"):
-            assert any(len(row.split()) >= 11 for row in finest.splitlines() if row.startswith(name)), name
-        for name in ("ema20", "ema50", "atr3", "atr14", "vol", "macd", "rsi14"):
-            assert f"{name} " in coarsest
+        for part, names in ((finest, ("5m close", "ema20", "macd", "rsi7", "rsi14")), (coarsest, ("macd", "rsi14"))):
+            for name in names:
+                [row] = [row for row in part.splitlines() if row.startswith(name)]
+                assert len(row.removeprefix(name).split()) == 10, row
+    newest = prompt.user.partition("\n1h ema20 ema50 atr3 atr14 vol\n")[2].splitlines()[:6]
+    assert [row.split()[0] for row in newest] == list(prompts.COINS)
+    assert all(len(row.split()) == 6 for row in newest)
     for words in ("equity", "return", "available", "margin", "sharpe", "minute", "slot 421"):
         assert words in prompt.user
+
+
+def test_values_that_are_not_known_yet_keep_their_column():
+    known, new = (
+        prompts.coin("BTC"),
+        builders.view(5, symbol="NEW/USDT:USDT", series={"1h": builders.walk(30, start=5)}),
+    )
+    told = render(builders.briefing(known, new, timeframes=prompts.TIMEFRAMES), STANDARD).user
+
+    assert re.search(r"^NEW - - [\d-]+ - [\d.]+$", told, re.MULTILINE)
 
 
 def test_a_position_is_told_with_its_plan_and_the_distance_to_each_level():

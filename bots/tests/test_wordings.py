@@ -70,6 +70,16 @@ def test_two_versions_side_by_side():
     ]  # fmt: skip
 
 
+def test_versions_are_compared_sentence_by_sentence(alice):
+    one = write(owner=alice, name="mine", text="Buy low. Wait; then sell high.")
+    two = write(owner=alice, name="mine", text="Buy low. Run; then sell high.")
+
+    assert wordings.between(one, two) == [
+        Line("same", "Buy low."), Line("gone", "Wait;"), Line("new", "Run;"), Line("same", "then sell high."),
+    ]  # fmt: skip
+    assert {line.kind for line in wordings.between(None, None)} == {"same"}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_preview_is_rendered_by_a_worker_with_the_market_of_now(capsys):
     feed = lockstep.market()

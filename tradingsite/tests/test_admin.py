@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
+from bots import wordings
 from bots.models import Budget
 from bots.tests import models, rows
 from ledger.tests import builders
@@ -37,6 +38,7 @@ BUILDERS = {
     "bots.provider": lambda n: models.provider(owner=builders.user(f"user{n}")),
     "bots.cycle": lambda n: rows.cycle(rows.bot(builders.user(f"user{n}"))),
     "bots.decision": lambda n: rows.decision(rows.bot(builders.user(f"user{n}")), items=2),
+    "bots.promptversion": lambda n: wordings.write(owner=builders.user(f"user{n}"), name="mine", text="Be calm."),
     "bots.riskpolicy": lambda n: rows.policy(builders.user(f"user{n}")),
     "django_celery_beat.crontabschedule": lambda n: CrontabSchedule.objects.create(minute=n),
     "django_celery_beat.intervalschedule": lambda n: periodic_task(n).interval,
