@@ -75,8 +75,11 @@ class Pages(BasePagination):
             "type": "object",
             "required": ["next", "previous", "results"],
             "properties": {
-                "next": link("The page of older rows."),
-                "previous": link("The page of newer rows."),
+                "next": link("The page of older rows; null at the end."),
+                "previous": link(
+                    "The page of newer rows; null on the first page. What has come since is on the first page when it "
+                    "is asked for again, or with `since`, where there is that filter."
+                ),
                 "results": schema,
             },
         }
