@@ -27,7 +27,7 @@ run: $(RUN_STAMP) ## Start everything in one process (PORT=, FEED=, SPEED= to ch
 test: $(VENV)/.dev ## Run the whole suite with coverage (report in var/coverage/html)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal --cov --cov-report=html
 
-servers: $(VENV)/.dev ## Run the suite on PostgreSQL and Redis, started for it
+servers: $(VENV)/.dev ## Run the suite on PostgreSQL and Redis: those that answer here, else some started for it
 	@$(BIN)/python -m tradingsite.tests.on_servers $(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 check: $(VENV)/.dev ## Lint, types, import contracts, migrations, settings

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -79,13 +80,16 @@ def postgres_answers() -> bool:
     return True
 
 
-def empty_redis() -> str | None:
-    """The address of a Redis database that holds nothing; None where no server answers or all are in use."""
+def empty_redis(take: Callable[[int], bool] = lambda number: True) -> str | None:
+    """The address of a Redis database that holds nothing; None where no server answers or all are in use.
+
+    `take` says whether an empty one may be had.
+    """
     for number in range(15, 0, -1):
         url = f"{REDIS}/{number}"
         try:
             with redis.Redis.from_url(url, socket_connect_timeout=2) as client:
-                if not client.dbsize():
+                if not client.dbsize() and take(number):
                     return url
         except redis.RedisError:
             return None

@@ -84,13 +84,16 @@ def instant(*, feed: Feed, enqueue: Enqueue, draining: Draining = never) -> bool
     """
     settle(feed)
     ran = run_due(feed=feed, enqueue=enqueue, draining=draining)
+    # The cycles took their time: who lost the lease meanwhile must not act on an instant that may have gone.
+    if not renew(feed, sure=True):
+        return False
     if ran != 0:
         settle(feed)
-    if ran is None or (feed.lease_holder and not renew(feed)):
+    if ran is None:
         return False
     valuation.record(feed=feed, now=clock.now(feed))
     stream.step(feed.pk, wall=clock.due(feed, datetime.now(UTC)), since=feed.market_now)
-    feed.refresh_from_db()
+    feed.refresh_from_db(fields=["market_now", "finished", "stepped_at", "speed"])  # and never another's lease
     return True
 
 
@@ -105,8 +108,8 @@ def settle(feed: Feed) -> None:
 def run_due(*, feed: Feed, enqueue: Enqueue, draining: Draining = never) -> int | None:
     """Queue the cycles due now and wait until each has ended, one way or another. Returns how many ran.
 
-    None where the market must not move on: this process drains, or the fate of an order is open. Whoever drives
-    the feed next takes the instant up again.
+    None where the market must not move on: this process drains or lost its lease, or the fate of an order is open.
+    Whoever drives the feed next takes the instant up again.
     """
     claimed = claim_due(feed=feed, now=clock.now(feed))
     pending = Cycle.objects.pending().filter(bot__book__account__feed=feed, slot__lte=feed.market_now)
@@ -115,7 +118,7 @@ def run_due(*, feed: Feed, enqueue: Enqueue, draining: Draining = never) -> int 
         pending.filter(status=CycleStatus.QUEUED).update(queued_at=datetime.now(UTC))
     pause, send_at = 0.002, 0.0
     while waiting and pending.exists():
-        if draining():
+        if draining() or not renew(feed):
             return None
         if monotonic() >= send_at:
             taken = hand_over(pending, enqueue)
@@ -123,7 +126,6 @@ def run_due(*, feed: Feed, enqueue: Enqueue, draining: Draining = never) -> int 
         sleep(pause)
         pause = min(pause * 1.5, 0.05)
         end_overdue(feed)
-        renew(feed)
     broken = Cycle.objects.filter(pk__in=waiting).exclude(status=CycleStatus.DONE)
     return None if waiting and broken.exists() and in_doubt(feed) else len(waiting)
 

@@ -33,7 +33,7 @@ class Standing(NamedTuple):
 def sweep(*, feed: Feed, now: datetime) -> int:
     """Close every position of a feed whose invalidation holds at market time `now`. Returns how many.
 
-    Where none holds the number of statements does not depend on how many there are.
+    Where none holds it takes a few statements, and one more for each `BATCH` of positions.
     """
     conditions = standing(Position.objects.open().filter(account__feed=feed))
     if not conditions:

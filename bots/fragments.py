@@ -22,6 +22,7 @@ from ledger import fragments as ledger
 from ledger import states
 from ledger.models import Account, Book, Order, Position, Role, User
 from ledger.valuation import marked, portfolio
+from markets import connections
 from markets.models import Feed, Quote
 
 from . import charts, timeline
@@ -210,7 +211,8 @@ def context(page: str, user: User, asked: Asked, now: datetime) -> Context:
     if page not in PAGES:
         raise Http404("There is no such page.")
     ids = urlencode({name: asked[name] for name in ("feed", "id") if asked.get(name)})
-    return {**PAGES[page].build(user, asked, now), "page": page, "query": ids}
+    with connections.one_moment():
+        return {**PAGES[page].build(user, asked, now), "page": page, "query": ids}
 
 
 def rendered(page: str, user: User, asked: Asked, now: datetime) -> tuple[dict[str, str], str | None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Round
 
 from bots.models import Bot, Budget
 from ledger.domain.performance import gains_over_losses, rate_of_return, share_of_wins
@@ -23,6 +24,7 @@ from markets.domain.rounding import ZERO, nearest_to, round_cash
 SHOWN = Decimal("0.0001")  # returns are shown, and so told apart, to a hundredth of a per cent
 SPARK_POINTS = 40
 KEPT_SECONDS = 3600
+CASH_DIGITS = 8  # as `round_cash` has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +168,12 @@ def results(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
 
 
 def _summed(books: Sequence[Any]) -> dict[int, dict[str, Any]]:
-    """One statement. Sums are for showing: SQLite adds them up as floats."""
+    """One statement. Sums are for showing: SQLite adds them up as floats.
+
+    So each net result is rounded to the cash unit before anything is decided by it: what came out even has not won.
+    """
     closed = Q(state=PositionState.CLOSED, opened_at__isnull=False)
-    net = F("realised") - F("fees") + F("funding")
+    net = Round(F("realised") - F("fees") + F("funding"), precision=CASH_DIGITS)
     rows = (
         Position.objects.filter(book__in=books)
         .annotate(net_result=net)

@@ -83,8 +83,8 @@ def after(owner: Any, name: str, point: str, when: Callable[[Any], bool] = bool)
 
 def install() -> None:
     """Put every point in place. A name that the product no longer has fails here, at the start."""
-    from bots import claiming, cycle
-    from ledger import booking, ordering, protection, reports
+    from bots import claiming, cycle, dispatch
+    from ledger import booking, ordering, protection, reports, valuation
     from markets import quotes
     from markets.exchanges import paper_rows
 
@@ -99,6 +99,8 @@ def install() -> None:
     before(reports, "collect", "before booking", lambda *, answers=None, **_: bool(answers))
     before(booking, "write", "booking", lambda batch: bool(batch.trades))
     before(protection, "cover", "filled")
+    before(dispatch, "settle", "settling")
+    before(valuation, "record", "valuing")
     before(quotes, "write", "stepping", lambda **given: "day_opens" in given)
     before(paper_rows, "save", "venue booking", lambda loaded, changes: any(change.requests for change in changes))
 

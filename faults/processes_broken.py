@@ -23,7 +23,8 @@ F1_POINTS = (
 )  # fmt: skip
 F8_POINTS = (
     "entry claimed", "booking", "answered", "entry planned", "committing", "filled", "stop claimed", "exit claimed",
-    "venue booking", "market: stepping", "market: claiming", "market: booking", "market: stop claimed",
+    "venue booking", "market: stepping", "market: claiming", "market: booking", "market: stop claimed", "settling",
+    "valuing",
 )  # fmt: skip
 # Longer than it takes until messages that were sent before have expired.
 UNHEARD_SECONDS = 3.0

@@ -1,7 +1,7 @@
 """The equity of books over market time, thinned for charts, with the drawdown of every single point.
 
-History only grows, so what was read before is kept in the cache and only newer points are asked for. The cache
-is no truth: without it the curves are read again and come out the same.
+New points are only ever added at the end, so what was read before is kept in the cache and only newer ones are asked
+for. The cache is no truth: without it the curves are read again, from what retention has left of old points by then.
 """
 
 from collections import deque
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import reduce
+from itertools import islice
 from operator import or_
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from .models import Book, CashEntry, CashKind, EquityPoint
 FLOWS = (CashKind.DEPOSIT, CashKind.WITHDRAWAL, CashKind.TRANSFER)
 POINTS = 400
 MINUTE = 60_000
+BATCH = 200  # books in one statement: SQLite takes a thousand conditions at most
 
 KEPT_SECONDS = 3600
 
@@ -73,7 +75,7 @@ class Seconds(Func):
 
 
 def curves(books: Sequence[Book]) -> dict[int, Curve]:
-    """The curve of each book by its id: two statements, whatever the number of books and points."""
+    """The curve of each book by its id: a statement for each `BATCH` of books, and one for what was paid in and out."""
     known = cache.get_many([_key(book) for book in books])
     found = {book.pk: known.get(_key(book), EMPTY) for book in books}
     fresh = _newer(books, found)
@@ -87,14 +89,13 @@ def curves(books: Sequence[Book]) -> dict[int, Curve]:
 
 def _newer(books: Sequence[Book], found: dict[int, Curve]) -> dict[int, Steps]:
     fresh: dict[int, Steps] = {}
-    if not books:
-        return fresh
-    after = {book.pk: datetime.fromtimestamp(found[book.pk].until + 1, UTC) for book in books}
-    rows = EquityPoint.objects.filter(reduce(or_, (Q(book=pk, at__gte=at) for pk, at in after.items())))
-    # As text an exact decimal is read several times faster than through its field.
-    plain = rows.annotate(second=Seconds("at"), amount=Cast("equity", TextField())).order_by("book_id", "at")
-    for book_id, second, amount in plain.values_list("book_id", "second", "amount").iterator(chunk_size=20_000):
-        fresh.setdefault(book_id, []).append((second, Decimal(amount)))
+    rest = iter(Q(book=book.pk, at__gte=datetime.fromtimestamp(found[book.pk].until + 1, UTC)) for book in books)
+    while after := list(islice(rest, BATCH)):
+        rows = EquityPoint.objects.filter(reduce(or_, after))
+        # As text an exact decimal is read several times faster than through its field.
+        plain = rows.annotate(second=Seconds("at"), amount=Cast("equity", TextField())).order_by("book_id", "at")
+        for book_id, second, amount in plain.values_list("book_id", "second", "amount").iterator(chunk_size=20_000):
+            fresh.setdefault(book_id, []).append((second, Decimal(amount)))
     return fresh
 
 

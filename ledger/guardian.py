@@ -13,9 +13,9 @@ from django.db.models import Exists, OuterRef, Q
 
 from markets.models import Feed
 
-from . import reports
+from . import ordering, reports
 from .closing import close_all, glance, live, open_positions
-from .models import Book, Order, Position, PositionState, Role, TradingState
+from .models import Book, Order, OrderState, Position, PositionState, Role, TradingState
 from .protection import protect, unfit
 
 # A limit entry is a decision about a moment: past this it is no longer what was decided.
@@ -58,20 +58,24 @@ def _exit_due(position: Position, now: datetime) -> str:
 
 
 def _sweep_orphans(feed: Feed, now: datetime) -> int:
-    """Cancel orders that outlived what they were for.
+    """End orders that outlived what they were for: those that rest are cancelled, those never sent are dropped.
 
     Reduce-only orders without a position; entries whose position has closed, whose time has passed, or whose
-    book must not enter.
+    book must not enter. (An entry that was never sent is settled with its account, in `reports.resolve`.)
     """
     limited = TradingState.objects.limiting(account=OuterRef("account"), book=OuterRef("book"))
     orphaned = Q(reduce_only=True) & ~Q(position__state=PositionState.OPEN)
     late = Q(at__lte=now - ENTRY_LIFETIME) | Q(position__expires_at__lte=now)
     unwanted = Q(role=Role.ENTRY) & (Q(position__state=PositionState.CLOSED) | late | Exists(limited))
-    resting = Order.objects.resting().filter(account__feed=feed).filter(orphaned | unwanted)
-    orders = list(resting.select_related("account__feed").order_by("account_id", "id"))
+    resting = Q(state__in=(OrderState.OPEN, OrderState.PARTLY_FILLED)) & (orphaned | unwanted)
+    unsent = Q(state=OrderState.PLANNED, reduce_only=True, position__state=PositionState.CLOSED)
+    found = Order.objects.live().filter(account__feed=feed).filter(resting | unsent)
+    orders = list(found.select_related("account__feed").order_by("account_id", "id"))
+    ordering.drop(orders=[order for order in orders if order.state == OrderState.PLANNED], now=now)
     for _, mine in groupby(orders, key=attrgetter("account_id")):
-        cancelled = list(mine)
-        reports.cancel(account=cancelled[0].account, orders=cancelled, now=now)
+        cancelled = [order for order in mine if order.state != OrderState.PLANNED]
+        if cancelled:
+            reports.cancel(account=cancelled[0].account, orders=cancelled, now=now)
     return len({order.account_id for order in orders})
 
 

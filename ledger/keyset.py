@@ -9,9 +9,9 @@ from __future__ import annotations
 import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.db.models import Model, OuterRef, Q, QuerySet, Subquery
@@ -40,17 +40,23 @@ class Place:
         return urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode()
 
     @classmethod
-    def of(cls, cursor: str, *, timed: bool) -> Place:
+    def of(cls, cursor: str, *, timed: bool, kinds: Container[str] = ("",)) -> Place:
         """The place that a cursor names. Raises ValueError for anything else, also for one of another list."""
         try:
             number, at, kind, back = json.loads(urlsafe_b64decode(cursor.encode("ascii")))
-            place = cls(int(number), datetime.fromisoformat(at) if at else None, str(kind), bool(back))
-        except (ValueError, TypeError, binascii.Error, RecursionError) as unreadable:
+            place = cls(int(number), _utc(at) if at else None, str(kind), bool(back))
+        except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError) as unreadable:
             raise ValueError("The cursor cannot be read.") from unreadable
-        aware = place.at is not None and place.at.tzinfo is not None
-        if not 0 <= place.id <= BEYOND or timed != aware:
+        if not 0 <= place.id <= BEYOND or timed != bool(place.at) or place.kind not in kinds:
             raise ValueError("The cursor is of another list.")
         return place
+
+
+def _utc(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("A time of a cursor has a zone.")
+    return at.astimezone(UTC)
 
 
 def newest(

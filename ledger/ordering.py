@@ -244,6 +244,13 @@ def claim(order: Order) -> bool:
     return bool(planned.update(state=OrderState.SENDING, sent_at=datetime.now(UTC)))
 
 
+def drop(*, orders: Sequence[Order], now: datetime) -> None:
+    """End planned orders that nobody is going to send; one that is claimed at this moment is left alone."""
+    planned = Order.objects.filter(pk__in=[order.pk for order in orders], state=OrderState.PLANNED)
+    if orders:
+        planned.update(state=OrderState.REFUSED, reason="Its position closed before it was sent.", closed_at=now)
+
+
 def _request(order: Order, valid_until: datetime) -> OrderRequest:
     return OrderRequest(
         client_id=str(order.client_id),

@@ -113,10 +113,13 @@ def _pending(order: Any, symbol: str) -> PendingEntry:
 def record(*, feed: Feed, now: datetime) -> int:
     """An equity point for every bot's book of a feed, and the extremes of open positions. Returns the points.
 
-    It replaces what a cycle wrote at the same instant: the guardian may have acted since.
+    It replaces what was written before at the same instant: the guardian may have acted since. A lock-step market
+    stands still meanwhile, and where it has left `now` nothing is written: today's marks are not those of then.
 
-    Four statements, whatever the number of books and positions.
+    Five statements, whatever the number of books and positions.
     """
+    if feed.lock_step and not _stands_at(feed, now):
+        return 0
     positions: dict[int, list[HeldPosition]] = defaultdict(list)
     moved = []
     rows = marked(Position.objects.open().filter(account__feed=feed)).values_list("book", "peak", "trough", *HELD)
@@ -135,6 +138,12 @@ def record(*, feed: Feed, now: datetime) -> int:
     )
     update_rows(moved, ["peak", "trough"])
     return len(points)
+
+
+def _stands_at(feed: Feed, now: datetime) -> bool:
+    """Whether the market is at this instant; it stays there until the transaction ends."""
+    rows = Feed.objects.filter(pk=feed.pk, market_now=now).select_for_update(no_key=True)
+    return bool(rows.values_list("pk"))
 
 
 def _point(book: int, cash: Decimal, positions: Iterable[HeldPosition], now: datetime) -> EquityPoint:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, Min, OuterRef
+from django.db.models import Min
 
 from .domain import windows
 from .domain.candles import TIMEFRAMES, milliseconds
@@ -35,12 +35,17 @@ def candles(*, days: int, dry_run: bool = False) -> int:
 
 
 def _simulated() -> Iterator[tuple[str, datetime]]:
-    """Simulated exchanges with the time of the feed on them that is furthest behind, among those that may go on."""
-    later = Feed.objects.filter(
-        kind=OuterRef("kind"), exchange=OuterRef("exchange"), starts_at=OuterRef("starts_at"), run__gt=OuterRef("run")
-    )
-    feeds = Feed.objects.filter(~Exists(later), kind=FeedKind.SIMULATED, market_now__isnull=False)
-    yield from feeds.values_list("exchange").annotate(now=Min("market_now")).order_by("exchange")
+    """Simulated exchanges with the time of the feed on them that is furthest behind, among those that may go on.
+
+    That is the newest run of each market and period, which the next start takes up, and whatever runs now.
+    """
+    feeds = Feed.objects.filter(kind=FeedKind.SIMULATED).order_by("run")
+    newest = {feed.stem: feed for feed in feeds}
+    behind: dict[str, datetime] = {}
+    for feed in feeds:
+        if feed.market_now is not None and (feed.running or newest[feed.stem] == feed):
+            behind[feed.exchange] = min(behind.get(feed.exchange, feed.market_now), feed.market_now)
+    yield from sorted(behind.items())
 
 
 def _older(instrument: Instrument, timeframe: str, before: int, dry_run: bool) -> int:

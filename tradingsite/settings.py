@@ -339,7 +339,8 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
 SECURE_REDIRECT_EXEMPT = [r"^health$", r"^ready$", r"^metrics$"]
 # Only behind a proxy that sets this header itself: anyone else could claim to speak https.
 TLS_PROXY = env.bool("TLS_PROXY", default=False)
-# Addresses are counted by; without a proxy anyone could claim to be another in X-Forwarded-For.
+# Rates are counted by address. Behind the proxy that is the last one in X-Forwarded-For, which the proxy has written;
+# without a proxy anyone could claim to be another there.
 REST_FRAMEWORK["NUM_PROXIES"] = 1 if TLS_PROXY else 0
 if TLS_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

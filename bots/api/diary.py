@@ -63,9 +63,15 @@ class DiaryQuery(serializers.Serializer):
     until = serializers.DateTimeField(required=False, help_text="Before this UTC time.")
 
 
+class DiaryPages(TimedPages):
+    """Pages of rows of every kind, merged by their time."""
+
+    kinds = tuple(Kind.values)
+
+
 class DiaryViewSet(Guarded, GenericViewSet):
     serializer_class = EntrySerializer
-    pagination_class = TimedPages
+    pagination_class = DiaryPages
     filter_backends = []
     queryset = Bot.objects.none()
     errors = (400, 401, 403, 404, 429)

@@ -17,6 +17,7 @@ from bots.leaderboard import standings
 from bots.models import Bot, BotStatus
 from ledger.api import Amount, Guarded, Own, OwnRows, owned, refuse_unknown
 from ledger.models import Account
+from markets import connections
 from markets.models import Feed
 
 
@@ -68,12 +69,14 @@ class PerformanceViewSet(OwnRows):
     serializer_class = PerformanceSerializer
     filterset_class = PerformanceFilters
 
+    @connections.one_moment()
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         bots = self.paginate_queryset(self.filter_queryset(self.get_queryset())) or []
         lines = {line.bot.pk: line for line in standings(bots)}
         told = self.get_serializer([lines[bot.pk] for bot in bots], many=True)
         return self.get_paginated_response(told.data)
 
+    @connections.one_moment()
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(self.get_serializer(standings([self.get_object()])[0]).data)
 
@@ -133,6 +136,7 @@ class LeaderboardViewSet(Guarded, ViewSet):
     errors = (400, 401, 403, 429)
 
     @extend_schema(operation_id="leaderboard", parameters=[LeaderboardQuery])
+    @connections.one_moment()
     def list(self, request: Request) -> Response:
         """Your bots on one feed, best return after all costs first, whole; equal returns share a rank."""
         asked = LeaderboardQuery(data=request.query_params, context={"request": request})

@@ -17,6 +17,8 @@ class CycleStatus(models.TextChoices):
 
 
 TERMINAL = (CycleStatus.DONE, CycleStatus.FAILED, CycleStatus.SKIPPED, CycleStatus.INTERRUPTED)
+NOT_ENDED = models.Q(ended_at__isnull=True)
+IS_TERMINAL = models.Q(status__in=TERMINAL)
 
 
 class Trigger(models.TextChoices):
@@ -56,11 +58,16 @@ class Cycle(models.Model):
     objects = CycleQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["bot", "slot"], name="one_cycle_per_slot")]
+        constraints = [
+            models.UniqueConstraint(fields=["bot", "slot"], name="one_cycle_per_slot"),
+            models.CheckConstraint(
+                condition=(NOT_ENDED & ~IS_TERMINAL) | (~NOT_ENDED & IS_TERMINAL), name="cycle_ended_by_status"
+            ),
+        ]
         indexes = [
             models.Index(fields=["bot", "-id"], name="cycle_of_bot"),
             # SQLite uses a partial index only where its condition needs no parameter.
-            models.Index(fields=["bot", "slot"], name="cycle_pending", condition=models.Q(ended_at__isnull=True)),
+            models.Index(fields=["bot", "slot"], name="cycle_pending", condition=NOT_ENDED),
         ]
 
     def __str__(self) -> str:

@@ -9,8 +9,8 @@ from bots import cycle, dispatch
 from bots.models import Bot, Cycle, CycleStatus
 from bots.tests import lockstep
 from ledger import heartbeats
-from ledger.models import Order, OrderState
-from markets import driving
+from ledger.models import EquityPoint, Order, OrderState
+from markets import driving, stream
 from markets.models import Feed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,6 +128,62 @@ def test_a_driver_that_lost_its_lease_does_not_move_the_market():
         feed.lease_until = datetime.now(UTC)  # it slept
         assert not dispatch.instant(feed=feed, enqueue=slowly)
     assert Feed.objects.get(pk=feed.pk).market_now == feed.market_now
+
+
+@pytest.mark.parametrize("steps", [0, 2])
+def test_who_lost_its_lease_while_cycles_ran_does_nothing_more(monkeypatch, steps):
+    feed, settled, real = lockstep.market(), [], dispatch.settle
+    monkeypatch.setattr(dispatch, "settle", lambda one: settled.append(one.market_now) or real(one))
+
+    def overtaken(cycle_id):
+        lockstep.inline(cycle_id)
+        if cycle_id == Cycle.objects.order_by("pk").last().pk:
+            Feed.objects.filter(pk=feed.pk).update(lease_holder="another")
+            for _ in range(steps):
+                stream.step(feed.pk)
+
+    with driving.lease(feed) as held:
+        assert held
+        assert not dispatch.instant(feed=feed, enqueue=overtaken)
+        assert Cycle.objects.filter(status=CycleStatus.DONE).count() == 4
+
+    assert settled == [feed.market_now]
+    assert not EquityPoint.objects.exists()
+
+
+def test_a_driver_never_takes_over_the_lease_of_another():
+    feed, real = lockstep.market(), stream.step
+
+    with driving.lease(feed) as held, pytest.MonkeyPatch.context() as patch:
+        assert held
+
+        def stepped(pk, **given):
+            Feed.objects.filter(pk=pk).update(lease_holder="another")
+            return real(pk, **given)
+
+        patch.setattr(dispatch.stream, "step", stepped)
+        dispatch.instant(feed=feed, enqueue=lockstep.inline)
+        assert not driving.renew(feed, sure=True)
+    assert Feed.objects.get(pk=feed.pk).lease_holder == "another"
+
+
+@pytest.mark.requirement("LED-03")
+def test_a_driver_that_wakes_late_does_not_value_an_earlier_instant_with_later_marks(monkeypatch):
+    feed, real = lockstep.market(), dispatch.valuation.record
+    lockstep.drive(feed, 2)
+    at = feed.market_now
+
+    def slept(**given):
+        monkeypatch.setattr(dispatch.valuation, "record", real)
+        lockstep.drive(Feed.objects.get(pk=feed.pk), 2)
+        before = list(EquityPoint.objects.filter(at=at).values_list("book", "equity"))
+        assert real(**given) == 0
+        assert list(EquityPoint.objects.filter(at=at).values_list("book", "equity")) == before != []
+
+    monkeypatch.setattr(dispatch.valuation, "record", slept)
+    dispatch.instant(feed=Feed.objects.get(pk=feed.pk), enqueue=lockstep.inline)
+
+    assert Feed.objects.get(pk=feed.pk).market_now == at + timedelta(minutes=2)
 
 
 def test_each_tick_is_a_sign_of_life():

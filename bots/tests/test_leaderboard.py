@@ -58,6 +58,19 @@ def test_the_best_return_is_first_and_ties_share_a_rank(alice):
     ]
 
 
+def test_what_came_out_even_has_neither_won_nor_lost(alice):
+    one = bot(alice)
+    for number in range(1, 8):  # in floats 0.1 - 0.3 + 0.2 is above zero
+        realised, fees, funding = (number * D(amount) for amount in ("0.1", "0.3", "0.2"))
+        builders.closed_position(one.book, str(realised), fees=fees, funding=funding)
+        builders.closed_position(one.book, str(-realised), fees=-fees, funding=-funding)
+    builders.closed_position(one.book, "0.00000001")
+
+    [line] = standings([one])
+
+    assert (line.trades, line.wins, line.gains, line.losses) == (15, 1, D("0.00000001"), 0)
+
+
 def test_a_position_that_never_opened_is_no_trade(alice):
     one = bot(alice)
     builders.closed_position(one.book, "0", opened_at=None)

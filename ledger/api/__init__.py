@@ -8,7 +8,7 @@ from .candles import CandleViewSet
 from .filtering import Own, SymbolFilter, choice, owned, owner, since, until, yes_or_no
 from .holdings import AccountViewSet, BookViewSet
 from .instruments import InstrumentViewSet
-from .lines import ASIDE, Computed, Line, Lines, text, utc
+from .lines import ASIDE, Line, Lines, text, utc
 from .pages import Pages, TimedPages
 from .resources import (
     OrderFilters,
@@ -18,7 +18,7 @@ from .resources import (
     TradeFilters,
     TradeViewSet,
 )
-from .rows import Amount, Documented, Guarded, OwnHistory, OwnRows, Row, refuse_unknown
+from .rows import Amount, Guarded, OwnHistory, OwnRows, Row, refuse_unknown
 
 __all__ = [
     "ASIDE",
@@ -26,8 +26,6 @@ __all__ = [
     "Amount",
     "BookViewSet",
     "CandleViewSet",
-    "Computed",
-    "Documented",
     "Guarded",
     "InstrumentViewSet",
     "Line",

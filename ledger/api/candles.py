@@ -1,4 +1,4 @@
-"""Stored candles as others see them, as rows of numbers, page by page along their key."""
+"""Stored candles as others see them, as rows of numbers, page by page along their key. None is of the future."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db.models import F
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -14,8 +15,10 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 from rest_framework.viewsets import ViewSet
 
+from ledger.models import Account
 from markets.domain.candles import TIMEFRAMES, instant, milliseconds
-from markets.models import Candle, Instrument
+from markets.feeds import clock
+from markets.models import Candle, Feed, Instrument
 from markets.models.candles import COLUMNS
 
 from .instruments import exchange_of, exchanges_of
@@ -98,7 +101,7 @@ class CandleViewSet(Guarded, ViewSet):
         asked.is_valid(raise_exception=True)
         query = asked.validated_data
         instrument = the_instrument(request.user, query["instrument"], query.get("exchange"))
-        rows, beside = stretch(instrument, query)
+        rows, beside = stretch(instrument, query, newest_closed(request.user, instrument, query["timeframe"]))
         address = request.build_absolute_uri()
         return Response(
             {
@@ -129,10 +132,25 @@ def the_instrument(user: Any, name: str, exchange: str | None) -> Instrument:
     raise ValidationError({"instrument": [sentence]})
 
 
-def stretch(instrument: Instrument, query: Mapping[str, Any]) -> tuple[list[Any], tuple[str, int] | None]:
-    """Rows oldest first, and the parameter that leads on. One statement along the key, whatever is stored."""
+def newest_closed(user: Any, instrument: Instrument, timeframe: str) -> int | None:
+    """When the newest candle that has closed on the user's market opened; None where the market is live.
+
+    What is stored of a replay, and of a simulation that was begun anew, reaches beyond the time of its feed. The feed
+    is the one whose quote the list of instruments shows.
+    """
+    mine = Feed.objects.filter(pk__in=Account.objects.of(user).values("feed"), exchange=instrument.exchange)
+    feeds = list(mine.order_by("-running", F("market_now").desc(nulls_last=True), "-id"))
+    if not all(feed.lock_step for feed in feeds):
+        return None
+    return milliseconds(clock.now(feeds[0])) - TIMEFRAMES[timeframe]
+
+
+def stretch(
+    instrument: Instrument, query: Mapping[str, Any], newest: int | None
+) -> tuple[list[Any], tuple[str, int] | None]:
+    """Rows oldest first, none later than `newest`, and the parameter that leads on. One statement along the key."""
     since, until, limit = query.get("since"), query.get("until"), query["limit"]
-    last = None if until is None else until - 1
+    last = min((bound for bound in (newest, None if until is None else until - 1) if bound is not None), default=None)
     stored = Candle.objects.of(instrument, query["timeframe"]).between(since, last).values_list(*COLUMNS)
     forward = since is not None
     rows = list(stored.order_by("open_time" if forward else "-open_time")[: limit + 1])

@@ -3,12 +3,14 @@
 The framework's own filters would answer some mistakes with everything or with nothing.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -23,8 +25,24 @@ class Symbol(forms.CharField):
     def clean(self, value: Any) -> str:
         symbol: str = super().clean(value)
         if symbol and not Instrument.objects.filter(symbol=symbol).exists():
-            raise ValidationError(f"There is no instrument {symbol}; symbols look like BTC/USDT:USDT.")
+            words = "There is no instrument %(symbol)s; symbols look like BTC/USDT:USDT."
+            raise ValidationError(words, params={"symbol": symbol})  # whoever shows it formats it
         return symbol
+
+
+class Moment(IsoDateTimeField):
+    """A time in UTC. One at the edge of the calendar has none."""
+
+    def clean(self, value: Any) -> datetime | None:
+        at: datetime | None = super().clean(value)
+        try:
+            return at and at.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class MomentFilter(filters.IsoDateTimeFilter):
+    field_class = Moment
 
 
 class SymbolFilter(filters.CharFilter):
@@ -84,9 +102,9 @@ class Own(serializers.PrimaryKeyRelatedField):
             raise serializers.ValidationError(f"You have no {name} with the id {str(data)[:40]}.") from None
 
 
-def since(field: str) -> filters.IsoDateTimeFilter:
-    return filters.IsoDateTimeFilter(field, lookup_expr="gte", help_text="At this UTC time or later.")
+def since(field: str) -> MomentFilter:
+    return MomentFilter(field, lookup_expr="gte", help_text="At this UTC time or later.")
 
 
-def until(field: str) -> filters.IsoDateTimeFilter:
-    return filters.IsoDateTimeFilter(field, lookup_expr="lt", help_text="Before this UTC time.")
+def until(field: str) -> MomentFilter:
+    return MomentFilter(field, lookup_expr="lt", help_text="Before this UTC time.")

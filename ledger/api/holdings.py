@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from ledger import fragments
 from ledger.models import Account, AccountKind, Book, BookKind, TradingStateKind
+from markets import connections
 from markets.models import Feed
 
 from .filtering import choice, owned
@@ -19,16 +20,18 @@ from .rows import Amount, OwnRows
 
 
 class Valued(OwnRows):
-    """Rows whose values are worked out for a whole page at once."""
+    """Rows whose values are worked out for a whole page at once, all of one moment."""
 
     def valued(self, rows: Sequence[Any]) -> Sequence[Any]:
         raise NotImplementedError
 
+    @connections.one_moment()
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         told = self.get_serializer(self.valued(page or []), many=True)
         return self.get_paginated_response(told.data)
 
+    @connections.one_moment()
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(self.get_serializer(self.valued([self.get_object()])[0]).data)
 

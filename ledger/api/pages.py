@@ -5,7 +5,7 @@ A cursor that cannot be read is no page; a page size that cannot be meant is ref
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ class Pages(BasePagination):
     """`results` with the addresses of `next` (older) and `previous` (newer); `cursor` and `page_size` choose."""
 
     timed = False
+    kinds: Container[str] = ("",)  # what its rows are, where several lists are merged
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """A page of rows that are few or scoped already, by id."""
@@ -54,7 +55,7 @@ class Pages(BasePagination):
 
     def _place(self, cursor: str | None) -> Place | None:
         try:
-            return Place.of(cursor, timed=self.timed) if cursor else None
+            return Place.of(cursor, timed=self.timed, kinds=self.kinds) if cursor else None
         except ValueError as unreadable:
             raise NotFound("There is no such page: its cursor cannot be read.") from unreadable
 
@@ -74,8 +75,11 @@ class Pages(BasePagination):
             "type": "object",
             "required": ["next", "previous", "results"],
             "properties": {
-                "next": link("The page of older rows."),
-                "previous": link("The page of newer rows."),
+                "next": link("The page of older rows; null at the end."),
+                "previous": link(
+                    "The page of newer rows; null on the first page. What has come since is on the first page when it "
+                    "is asked for again, or with `since`, where there is that filter."
+                ),
                 "results": schema,
             },
         }

@@ -41,6 +41,7 @@ LIVE_STATES = OrderState.live()
 
 
 NOT_CLOSED = models.Q(closed_at__isnull=True)
+IS_LIVE = models.Q(state__in=LIVE_STATES)
 
 
 class OrderQuerySet(models.QuerySet["Order"]):
@@ -96,6 +97,9 @@ class Order(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(quantity__gt=0, filled__gte=0), name="order_quantities"),
+            models.CheckConstraint(
+                condition=(NOT_CLOSED & IS_LIVE) | (~NOT_CLOSED & ~IS_LIVE), name="order_closed_by_state"
+            ),
         ]
         indexes = [
             # SQLite uses a partial index only where its condition needs no parameter.

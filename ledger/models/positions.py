@@ -19,6 +19,7 @@ class PositionState(models.TextChoices):
 
 
 NOT_CLOSED = models.Q(closed_at__isnull=True)
+IS_CLOSED = models.Q(state=PositionState.CLOSED)
 
 
 class PositionQuerySet(models.QuerySet["Position"]):
@@ -89,6 +90,9 @@ class Position(models.Model):
                 name="one_position_per_instrument",
             ),
             models.CheckConstraint(condition=models.Q(cost__gte=0, margin__gte=0), name="position_values"),
+            models.CheckConstraint(
+                condition=(NOT_CLOSED & ~IS_CLOSED) | (~NOT_CLOSED & IS_CLOSED), name="position_closed_by_state"
+            ),
         ]
         indexes = [
             # SQLite uses a partial index only where its condition needs no parameter.

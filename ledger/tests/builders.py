@@ -77,6 +77,7 @@ def position(book_=None, **fields) -> Position:
         "stop": price * Decimal("0.98"),
         "target": price * Decimal("1.05"),
         "opened_at": NOW,
+        "closed_at": NOW if fields.get("state") == PositionState.CLOSED else None,
     }
     chosen = fields.pop("instrument", None) or instrument()
     return Position.objects.create(account=book_.account, book=book_, instrument=chosen, **defaults | fields)
@@ -115,8 +116,9 @@ def intent(book_=None, **fields) -> Intent:
 
 
 def order(book_=None, **fields) -> Order:
-    """A resting entry: buy 0.1 at 50,000."""
+    """A resting entry: buy 0.1 at 50,000. In a state that is the end of an order it has ended."""
     book_ = book_ or book()
+    state = fields.get("state", OrderState.OPEN)
     chosen = fields.pop("instrument", None) or instrument()
     cause = fields.pop("intent", None) or intent(book_, instrument=chosen)
     defaults = {
@@ -127,6 +129,7 @@ def order(book_=None, **fields) -> Order:
         "quantity": Decimal("0.1"),
         "price": Decimal(50000),
         "at": NOW,
+        "closed_at": None if state in OrderState.live() else NOW,
     }
     return Order.objects.create(book=book_, account=book_.account, instrument=chosen, intent=cause, **defaults | fields)
 

@@ -8,8 +8,8 @@ from rest_framework.test import APIClient
 
 from ledger.tests import builders
 from ledger.tests.builders import NOW
-from markets.domain.candles import milliseconds
-from markets.models import Candle
+from markets.domain.candles import TIMEFRAMES, milliseconds
+from markets.models import Candle, Feed
 
 pytestmark = pytest.mark.django_db
 
@@ -197,6 +197,33 @@ def test_a_page_of_candles_takes_the_same_statements_at_any_length(api):
     fill(instrument, 1200)
 
     assert queries(limit=1000) == short
+
+
+@pytest.mark.parametrize(("timeframe", "shown"), [("1m", 60), ("1h", 1)])
+def test_no_candle_is_shown_before_it_has_closed_on_the_market(api, timeframe, shown):
+    instrument, step = builders.instrument(), TIMEFRAMES[timeframe]
+    Candle.objects.insert((instrument.pk, timeframe, END + n * step, 1, 1, 1, n, 1) for n in range(100))
+    ahead = NOW + timedelta(hours=1, seconds=59)
+    Feed.objects.update(market_now=ahead)
+
+    query = {"instrument": "BTC", "timeframe": timeframe}
+    backward, forward = get(api, "candles", **query), get(api, "candles", **query, since=END)
+
+    assert closes(backward) == closes(forward) == [float(n) for n in range(shown)]
+    assert (backward["next"], forward["next"]) == (None, None)
+    assert get(api, "candles", **query, since=milliseconds(ahead))["results"] == []
+    assert len(get(api, "candles", **query, limit=1, until=END + step)["results"]) == 1
+
+
+def test_the_market_that_runs_says_which_candles_have_closed(api, alice):
+    instrument = fill(builders.instrument(), 100)
+    running = builders.feed("simulated-7 #2", running=True, market_now=NOW - timedelta(minutes=90))
+    builders.account(alice, feed=running)
+
+    assert len(get(api, "candles", instrument="BTC", timeframe="1m")["results"]) == 10
+
+    builders.account(alice, feed=builders.feed("live", kind="live", exchange=instrument.exchange))
+    assert len(get(api, "candles", instrument="BTC", timeframe="1m")["results"]) == 100
 
 
 @pytest.mark.parametrize(

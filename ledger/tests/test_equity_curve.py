@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ledger import equity_curve
 from ledger.equity_curve import MINUTE, curves, thinned
+from ledger.models import Book, EquityPoint
 from ledger.tests import builders
 from ledger.tests.builders import NOW
 
@@ -54,6 +55,20 @@ def test_a_deposit_is_no_gain():
     builders.cash_entry(book, "5000", at=NOW + timedelta(minutes=2))
     grow(book, [15000], start=2)
     assert [point.growth for point in curve(book).points] == [1, 1, 1]
+
+
+@pytest.mark.django_db
+def test_more_books_than_a_statement_takes_conditions():
+    account = builders.account()
+    made = [Book(account=account, owner=account.owner, name=str(n), currency="USDT", deposited=1) for n in range(1100)]
+    books = Book.objects.bulk_create(made)
+    EquityPoint.objects.bulk_create(
+        [EquityPoint(book=book, at=NOW, equity=n + 1, cash=0, exposure=0) for n, book in enumerate(books)]
+    )
+
+    found = curves(books)
+
+    assert [found[book.pk].points[-1].equity for book in books] == list(range(1, 1101))
 
 
 @pytest.mark.django_db

@@ -5,11 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from ledger import ordering, reports, states
+from ledger import guardian, ordering, reports, states
 from ledger.closing import close_all, open_positions
 from ledger.domain.intents import Kind
 from ledger.gateway import venue_of
-from ledger.models import Order, OrderState, Position, TradingStateKind
+from ledger.models import Order, OrderState, Position, Role, TradingStateKind
 from ledger.reconciliation import differences
 from ledger.tests.desk import Desk
 
@@ -48,6 +48,35 @@ def test_an_add_that_fills_after_its_position_closed_is_covered_or_closed():
     desk.move("48000")
     assert desk.position() is None
     assert differences(desk.account) == []
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_was_never_sent_ends_with_its_position():
+    desk = Desk.open()
+    desk.trade(desk.draft())
+    [position] = open_positions(account=desk.account)
+    unsent = ordering.protective(
+        position=position, role=Role.STOP, trigger=Decimal(49500), quantity=Decimal("0.1"), replaces=None, at=desk.now
+    )  # its process died here
+    desk.trade(desk.draft(Kind.CLOSE))
+    assert differences(desk.account) != []
+
+    guardian.sweep(feed=desk.account.feed, now=desk.now)
+
+    unsent.refresh_from_db()
+    assert (unsent.state, unsent.reason) == (OrderState.REFUSED, "Its position closed before it was sent.")
+    assert differences(desk.account) == []
+
+
+def test_an_order_that_is_being_sent_is_not_dropped():
+    desk = Desk.open()
+    order = desk.commit(desk.draft())[0]
+    ordering.claim(order)
+
+    ordering.drop(orders=[order], now=desk.now)
+
+    order.refresh_from_db()
+    assert order.state == OrderState.SENDING
 
 
 @pytest.mark.requirement("EXE-04")

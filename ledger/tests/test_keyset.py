@@ -80,7 +80,7 @@ def test_a_page_takes_two_statements_for_any_number_of_books(alice, django_asser
 )
 def test_a_cursor_names_its_place(number, at, kind, back):
     place = Place(number, at, kind, back)
-    assert Place.of(place.cursor, timed=True) == place
+    assert Place.of(place.cursor, timed=True, kinds=("", "trade")) == place
 
 
 def written(*parts):
@@ -93,6 +93,8 @@ def written(*parts):
         "x", "é", "", "AAAA", written(1), written(1, 2, 3, 4), written(1, "soon", "", False),
         written(-1, "2025-05-01T12:00:00+00:00", "", False), written(2**63, "2025-05-01T12:00:00+00:00", "", False),
         written(1, "2025-05-01T12:00:00", "", False), written("a", None, "", False), written(1, None, "", False),
+        written(float("inf"), "2025-05-01T12:00:00+00:00", "", False),
+        written(1, "0001-01-01T00:00:00+23:59", "", False), written(1, "9999-12-31T23:59:59-23:59", "", False),
         "[" * 5000,
     ],
 )  # fmt: skip
@@ -104,3 +106,10 @@ def test_what_is_no_cursor_is_refused(cursor):
 def test_the_cursor_of_a_list_by_id_is_none_of_a_list_by_time():
     with pytest.raises(ValueError, match="another list"):
         Place.of(Place(1, NOW).cursor, timed=False)
+
+
+def test_the_cursor_of_a_merged_list_is_none_of_a_list_of_one_kind():
+    assert Place.of(Place(1, NOW, "trade").cursor, timed=True, kinds=("trade", "order")).kind == "trade"
+    for kind, kinds in {"trade": ("",), "": ("trade",), "gossip": ("trade",)}.items():
+        with pytest.raises(ValueError, match="another list"):
+            Place.of(Place(1, NOW, kind).cursor, timed=True, kinds=kinds)

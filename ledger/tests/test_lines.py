@@ -24,7 +24,7 @@ def orders(owner):
     builders.order(book)
     builders.order(
         book, filled=Decimal("0.03"), filled_value=Decimal("1501.1"), trigger=Decimal("0.000000000000000001"), at=ODD,
-        price=None, closed_at=NOW, sent_at=ODD, position=builders.closed_position(book), reason="é «cut»",
+        price=None, state="cancelled", sent_at=ODD, position=builders.closed_position(book), reason="é «cut»",
     )  # fmt: skip
     return resources.OrderViewSet, Order.objects.all()
 

@@ -48,7 +48,7 @@ def test_each_kind_of_difference_is_named(desk):
     Book.objects.filter(pk=desk.book.pk).update(cash=Decimal(1))
     Position.objects.update(quantity=Decimal("0.2"))
     stop = desk.position().orders.get(role="stop")
-    stop.state = OrderState.CANCELLED
+    stop.state, stop.closed_at = OrderState.CANCELLED, desk.now
     stop.save()
 
     found = [difference.what for difference in differences(desk.account)]

@@ -96,6 +96,19 @@ def test_nobody_becomes_another_address_by_a_header():
     assert [client.get(PATH).status_code for client in clients] == [401, 401, 429]
 
 
+def test_behind_a_proxy_the_address_that_it_has_written_is_counted(settings):
+    settings.REST_FRAMEWORK = settings.REST_FRAMEWORK | {"NUM_PROXIES": 1}  # what TLS_PROXY=true sets
+    address, other = (f"2001:db8::{uuid4().hex[:4]}:{uuid4().hex[:4]}" for _ in range(2))
+
+    def asks(claimed, written):
+        client = APIClient(REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=", ".join(filter(None, [claimed, written])))
+        return client.get(PATH).status_code
+
+    assert [asks(f"192.0.2.{number}", address) for number in range(3)] == [401, 401, 429]
+    assert asks("", address) == 429
+    assert asks(address, other) == 401
+
+
 def test_a_limit_can_be_left_out(alice, settings):
     settings.API_RATES = {"client": None, "address": None}
 

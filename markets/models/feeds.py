@@ -54,6 +54,11 @@ class Feed(models.Model):
         return self.badge
 
     @property
+    def stem(self) -> str:
+        """The name that all runs on the same market and period share."""
+        return self.name.removesuffix(f" #{self.run}")
+
+    @property
     def lock_step(self) -> bool:
         """Whether time here advances only when all work due has ended."""
         return self.kind != FeedKind.LIVE

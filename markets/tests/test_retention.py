@@ -4,7 +4,9 @@ import pytest
 
 from markets import retention
 from markets.domain.candles import TIMEFRAMES, milliseconds
+from markets.feeds import simulated
 from markets.models import Candle, Feed, FeedKind, PaperAccount, PaperReport
+from markets.preparation import ensure_feed
 from markets.tests import rows
 from markets.tests.rows import NOW
 
@@ -81,6 +83,27 @@ def test_a_run_that_was_begun_anew_holds_nothing_back():
     fill(rows.instrument(), "1m", 3500)
 
     assert retention.candles(days=2) == 620
+
+
+@pytest.mark.parametrize("option", [{"ends_at": NOW + 60 * DAY}, {"starts_at": simulated.START}])
+def test_a_market_of_another_period_does_not_take_the_place_of_one_that_goes_on(option):
+    plain = ensure_feed(kind=FeedKind.SIMULATED)
+    ensure_feed(kind=FeedKind.SIMULATED, **option)
+    other = ensure_feed(kind=FeedKind.SIMULATED, **option, fresh=True)
+    assert (plain.exchange, plain.run, other.run) == (other.exchange, 1, 2)
+    Feed.objects.filter(pk=plain.pk).update(market_now=NOW)
+    Feed.objects.filter(pk=other.pk).update(market_now=NOW + 40 * DAY)
+    fill(rows.instrument(), "1m", 2 * retention.DAY)
+
+    assert retention.candles(days=2) == 0
+
+
+def test_a_feed_that_runs_keeps_its_candles_although_a_newer_run_was_made():
+    rows.feed(market_now=NOW - 30 * DAY, running=True)
+    rows.feed("simulated-7 #2", run=2, market_now=NOW)
+    fill(rows.instrument(), "1m", 3500)
+
+    assert retention.candles(days=2) == 0
 
 
 def report(account, day):

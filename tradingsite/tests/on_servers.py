@@ -6,6 +6,7 @@ DATABASE_URL and REDIS_URL.
 """
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -13,8 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
+
 from bench import places
 from faults.servers import NoServers, Postgres, Redis
+
+RUNS = 0x73756974  # names the locks of the databases that runs have taken
 
 
 def main(command: list[str]) -> int:
@@ -29,12 +34,30 @@ def main(command: list[str]) -> int:
 @contextmanager
 def servers() -> Iterator[dict[str, str]]:
     """The variables that name them. Raises NoServers where none answer and their programs are not installed."""
-    redis = places.empty_redis() if places.postgres_answers() else None
-    if redis is not None:
-        yield {"DATABASE_URL": places.address("suite"), "REDIS_URL": redis}
-        return
+    with _running() as named:
+        if named is not None:
+            yield named
+            return
     with tempfile.TemporaryDirectory(prefix="servers-", ignore_cleanup_errors=True) as name, _started(name) as named:
         yield named
+
+
+@contextmanager
+def _running() -> Iterator[dict[str, str] | None]:
+    """Those that answer, with names that no other run on this machine has; None where one is missing."""
+    if not places.postgres_answers():
+        yield None
+        return
+    with psycopg.connect(places.POSTGRES.replace("postgres://", "postgresql://", 1), autocommit=True) as server:
+
+        def take(number: int) -> bool:
+            """A lock that lasts as long as this run: an empty Redis database may be another's between two tests."""
+            [taken] = server.execute("SELECT pg_try_advisory_lock(%s, %s)", [RUNS, number]).fetchone() or [False]
+            return bool(taken)
+
+        redis = places.empty_redis(take)
+        name = f"suite_{secrets.token_hex(4)}"
+        yield redis and {"DATABASE_URL": places.address(name), "REDIS_URL": redis}
 
 
 @contextmanager

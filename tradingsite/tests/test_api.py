@@ -1,5 +1,7 @@
 """The whole API at once: every route is documented as it answers, belongs to its owner, and is to read only."""
 
+import json
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 
 import pytest
@@ -55,6 +57,37 @@ def world(owner):
         "orders": order.pk, "trades": trade.pk, "positions": position.pk, "decisions": decision.pk,
         "instruments": instrument.pk, "providers": model.provider_id,
     }  # fmt: skip
+
+
+# --- Whatever is asked -----------------------------------------------------------------------------------
+
+
+def cursor(*parts):
+    return urlsafe_b64encode(json.dumps(parts).encode()).decode()
+
+
+# What has broken APIs before, for every parameter alike: formats, numbers beyond all columns, edges of the calendar.
+ODD = [
+    "%", "%25", "%s", "BTC%2FUSDT", "\0", "é", "-1", "9" * 30, "1e400", "Infinity", "NaN", "true", "[]", "1,2",
+    "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2025-05-01", "12:00",
+]  # fmt: skip
+EDGES = ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2025-05-01T12:00:00", "2025-05-01T12:00:00+00:00"]
+CURSORS = [
+    cursor(*parts)
+    for at in (*EDGES, None)
+    for parts in [(1, at, "", False), (1, at, "trade", True), (1, at, "gossip", False), (float("inf"), at, "", False)]
+]
+
+
+@pytest.mark.requirement("API-01")
+@pytest.mark.parametrize("name", LISTS)
+def test_no_value_of_any_documented_parameter_breaks_a_list(api, alice, document, name):
+    world(alice)
+    for parameter in document["paths"][f"/api/v1/{name}/"]["get"].get("parameters", []):
+        for value in [*ODD, *(CURSORS if parameter["name"] == "cursor" else ())]:
+            answer = api.get(f"/api/v1/{name}/", NEEDED.get(name, {}) | {parameter["name"]: value})
+            assert answer.status_code in (200, 400, 404), (parameter["name"], value)
+            assert answer["Content-Type"] == "application/json"
 
 
 # --- As documented ---------------------------------------------------------------------------------------

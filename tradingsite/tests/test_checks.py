@@ -1,8 +1,15 @@
 """Settings that work but are not safe are said at each start."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tradingsite import checks
+
+BASE = Path(checks.__file__).parent.parent
 
 
 def ids(check):
@@ -37,6 +44,15 @@ def test_live_trading_refuses_debug(safe):
 def test_production_refuses_any_host_and_wants_tls(safe):
     safe.PRODUCTION, safe.ALLOWED_HOSTS, safe.TLS_PROXY = True, ["*"], False
     assert ids(checks.production) == ["tradingsite.E002", "tradingsite.W002"]
+
+
+@pytest.mark.parametrize(("value", "proxies"), [("true", "1"), ("false", "0")])
+def test_forwarded_addresses_count_only_behind_a_proxy(tmp_path, value, proxies):
+    told = "from tradingsite import settings; print(settings.REST_FRAMEWORK['NUM_PROXIES'])"
+    own = {"ENVIRONMENT": "testing", "DATA_DIR": str(tmp_path), "TLS_PROXY": value, "PATH": os.environ["PATH"]}
+    ran = subprocess.run([sys.executable, "-c", told], cwd=BASE, env=own, capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == proxies
 
 
 def test_several_processes_do_not_share_one_file(safe, monkeypatch):

@@ -18,7 +18,7 @@ from ledger import retention as ledger
 from ledger.models import Account, EquityPoint
 from markets import history
 from markets import retention as markets
-from markets.models import Candle, PaperReport
+from markets.models import Candle, Instrument, PaperReport
 from tradingsite.celery import app
 
 pytestmark = pytest.mark.django_db
@@ -98,23 +98,33 @@ def test_pruning_twice_removes_nothing_more(feed):
     assert sum(again.values()) == 0
 
 
-def test_no_transaction_is_long(feed, django_assert_max_num_queries, monkeypatch):
-    monkeypatch.setattr(bots, "BATCH", 10)
-    lengths = []
+def test_no_transaction_is_long(feed, monkeypatch):
+    for module in (bots, ledger, markets):
+        monkeypatch.setattr(module, "BATCH", 10)
+    inside, lengths, removed = False, [], []
 
     def noted(execute, sql, params, many, context):
+        nonlocal inside
         # A test runs in a transaction of its own: what a batch opens is a savepoint.
         if sql.startswith("SAVEPOINT"):
+            inside = True
             lengths.append(0)
-        elif lengths:
+        elif sql.startswith("RELEASE"):
+            inside = False
+        elif inside:
             lengths[-1] += 1
-        return execute(sql, params, many, context)
+        result = execute(sql, params, many, context)
+        if sql.startswith("DELETE"):
+            removed.append(context["cursor"].rowcount)
+        return result
 
     with connection.execute_wrapper(noted):
-        bots.holds(days=EVEN_OF_TODAY)
+        gone = prune()
 
     assert len(lengths) > 2
     assert max(lengths) < 25
+    assert sum(removed) >= sum(gone.values())
+    assert max(removed) <= 10 * Instrument.objects.count()  # a decision has an item for each
 
 
 # --- The command -----------------------------------------------------------------------------------------
