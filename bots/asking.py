@@ -31,6 +31,7 @@ LEAST_FOR_REPAIR = 5.0
 MOST_REPEATS = 2
 MOST_REFUSALS = 8
 FIRST_PAUSE = 0.5
+SHORT_REST = 5.0
 SHARE_BEFORE_FALLBACK = 0.6
 STEP_DOWN = {400, 404, 422, 501}
 
@@ -200,7 +201,10 @@ def _refused(asked: Asked, given: Mapping[str, Any], form: Form, model: Language
 def _pause(got: Denied | Trouble, repeats: int, more: bool) -> float | None:
     """Seconds until the same model is asked again; None where it should not be."""
     if isinstance(got, Denied):
-        return None if got.wait is None or (more and got.code == "resting") else got.wait * random.uniform(1, 1.5)
+        # A provider that rests for long is down; one that rests briefly has asked for fewer calls.
+        if got.wait is None or (got.code == "resting" and (more or got.wait > SHORT_REST)):
+            return None
+        return got.wait * random.uniform(1, 1.5)
     if not got.repeat or repeats >= MOST_REPEATS:
         return None
     return got.after if got.after is not None else FIRST_PAUSE * 2**repeats * random.uniform(1, 1.5)
