@@ -144,7 +144,18 @@ def crowd(lab: Lab, kind: str, redis: str, minutes: int) -> list[Figure]:
     ]
 
 
-NAMES = ("holding", "claims", "flight", "crowd")
+def statistics(lab: Lab, kind: str) -> list[Figure]:
+    """All statistics of one book with a long past: read from nothing, and after one more position."""
+    with lab.place(kind, ["bots", "1", HOLDER], ["closed", str(LOG_ROWS)]) as base:
+        runs = lab.repeated(base, "statistics")
+    of, driver = f"of {LOG_ROWS:,} closed positions, {kind}", "sqlite3" if kind == "SQLite" else "psycopg"
+    return [
+        Figure(f"statistics {of}", "ms", column(runs, "whole"), f"ms: {driver} reads", column(runs, "floor"), 400),
+        Figure("  after one more position", "ms", column(runs, "more"), at_most=20),
+    ]
+
+
+NAMES = ("holding", "claims", "flight", "crowd", "statistics")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
@@ -154,5 +165,5 @@ def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minut
     if name == "crowd":
         there = [kind for kind in kinds if kind == "SQLite" or redis]
         return [figure for kind in there for figure in crowd(lab, kind, redis or "", minutes)]
-    measure = {"holding": holding, "claims": claims}[name]
+    measure = {"holding": holding, "claims": claims, "statistics": statistics}[name]
     return [figure for kind in kinds for figure in measure(lab, kind)]
