@@ -23,7 +23,7 @@ from ledger.models import Account, Book, Order, Position, Role, User
 from ledger.valuation import marked, portfolio
 from markets.models import Feed, Quote
 
-from . import charts, timeline
+from . import charts, statistics_table, timeline
 from .leaderboard import standings
 from .limits import uses
 from .models import Bot
@@ -136,6 +136,8 @@ def bot_page(user: User, asked: Asked, now: datetime) -> Context:
         "entries": timeline_entries,
         "older": older,
         "chart": charts.equity(line, since=asked.get("since")),
+        # Read for the whole page only: its living parts do not show them.
+        "statistics": SimpleLazyObject(lambda: statistics_table.tables(bot)),
         **tables,
     }
 

@@ -60,6 +60,12 @@ class DailyFigures:
     volatility_interval: Interval | None = None
     mean_interval: Interval | None = None
     mean: float | None = None
+    first: int = 0
+    started: int = 0
+
+    def day(self, place: int) -> int:
+        """The day since 1970 of a place in `fall`; the eve counts as the day on which the series started."""
+        return max(self.first + place, self.started)
 
 
 def with_every_day(days: Mapping[int, float], flows: Mapping[int, float]) -> Daily | None:
@@ -106,6 +112,8 @@ def daily_figures(daily: Daily | None) -> DailyFigures:
         days_down=int((returns < 0).sum()),
         fall=fall,
         mean=float(returns.mean()),
+        first=daily.first,
+        started=daily.first if daily.values[0] else daily.first + 1,
         **sure,
     )
 

@@ -35,6 +35,13 @@ class Columns(NamedTuple):
     traded: Sequence[float]
 
 
+class Extreme(NamedTuple):
+    """The best or the worst position, by its id, with its net result."""
+
+    position: int
+    net: Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Exact sums over positions. `gains` and `losses` are net results, both as positive numbers."""
@@ -61,8 +68,8 @@ class Closed:
     long: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
     net: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
     traded: float = 0.0
-    best: tuple[int, Decimal] | None = None
-    worst: tuple[int, Decimal] | None = None
+    best: Extreme | None = None
+    worst: Extreme | None = None
 
     @property
     def last(self) -> tuple[int, int]:
@@ -111,11 +118,11 @@ def _added(totals: Totals, nets: Sequence[Decimal], more: Columns) -> Totals:
 
 
 def _first_of(
-    known: tuple[int, Decimal] | None, ids: Sequence[int], nets: Sequence[Decimal], extreme: Decimal, sign: int
-) -> tuple[int, Decimal] | None:
-    if known is not None and (extreme - known[1]) * sign <= 0:
+    known: Extreme | None, ids: Sequence[int], nets: Sequence[Decimal], extreme: Decimal, sign: int
+) -> Extreme:
+    if known is not None and (extreme - known.net) * sign <= 0:
         return known
-    return ids[nets.index(extreme)], extreme
+    return Extreme(ids[nets.index(extreme)], extreme)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +148,7 @@ class Holding:
 class PositionFigures:
     """Every result is net: after fees and funding. A result of exactly zero is neither won nor lost.
 
-    `best` and `worst` are (position, result). Streaks count positions; `current_streak` is negative while losing.
+    Streaks count positions; `current_streak` is negative while losing.
     """
 
     positions: int = 0
@@ -154,8 +161,8 @@ class PositionFigures:
     expectancy_ratio: float | None = None
     payoff: float | None = None
     sqn: float | None = None
-    best: tuple[int, Decimal] | None = None
-    worst: tuple[int, Decimal] | None = None
+    best: Extreme | None = None
+    worst: Extreme | None = None
     winning_streak: int = 0
     losing_streak: int = 0
     current_streak: int = 0
