@@ -30,12 +30,27 @@ class RiskPolicyAdmin(Owned, Exact):
     fieldsets = (
         (None, {"fields": ("name", "owner", "version", "changed_at", "seen_version")}),
         ("Size", {"fields": ("risk_per_trade", "max_position_notional", "min_notional", "max_positions")}),
-        ("Exposure", {"fields": ("max_exposure", "max_leverage", "max_margin_use")}),
+        (
+            "Exposure",
+            {"fields": ("max_exposure", "max_side_exposure", "max_leverage", "max_margin_use", "liquidation_buffer")},
+        ),
         (
             "Entries",
             {"fields": ("min_confidence", "min_reward_to_risk", "min_stop_distance", "max_stop_distance")},
         ),
-        ("Prices", {"fields": ("max_slippage", "max_data_age_seconds")}),
+        (
+            "Market",
+            {
+                "fields": (
+                    "max_slippage",
+                    "max_spread",
+                    "max_depth_share",
+                    "max_funding",
+                    "price_band",
+                    "max_data_age_seconds",
+                )
+            },
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RiskPolicy]:

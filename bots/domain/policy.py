@@ -23,21 +23,33 @@ class Policy:
     min_notional: Decimal
     max_slippage: Decimal
     max_data_age_seconds: int
+    max_side_exposure: Decimal
+    price_band: Decimal
+    max_spread: Decimal
+    max_depth_share: Decimal
+    max_funding: Decimal
+    liquidation_buffer: Decimal
+
+
+LIMITS = tuple(field.name for field in fields(Policy))[2:]
 
 
 def _preset(name: str, *values: str | int) -> Policy:
     typed = (value if isinstance(value, int) else Decimal(value) for value in values)
-    return Policy(name, 1, **dict(zip(_LIMITS, typed, strict=True)))  # type: ignore[arg-type]
+    return Policy(name, 1, **dict(zip(LIMITS, typed, strict=True)))  # type: ignore[arg-type]
 
-
-_LIMITS = [field.name for field in fields(Policy)][2:]
 
 PRESETS: dict[str, Policy] = {
     "cautious": _preset(
-        "cautious", "0.005", "0.25", 3, "0.6", 2, "0.35", "1.5", "0.5", "0.003", "0.06", "10", "0.001", 120
+        "cautious", "0.005", "0.25", 3, "0.6", 2, "0.35", "1.5", "0.5", "0.003", "0.06", "10", "0.001", 120,
+        "0.5", "0.05", "0.001", "0.25", "0.0015", "0.5",
     ),
     "balanced": _preset(
-        "balanced", "0.01", "0.5", 4, "1.5", 3, "0.6", "1.2", "0.3", "0.002", "0.1", "10", "0.002", 180
+        "balanced", "0.01", "0.5", 4, "1.5", 3, "0.6", "1.2", "0.3", "0.002", "0.1", "10", "0.002", 180,
+        "1.5", "0.1", "0.002", "0.5", "0.003", "0.25",
     ),
-    "bold": _preset("bold", "0.02", "1.0", 6, "3.0", 5, "0.8", "1.0", "0.2", "0.001", "0.15", "10", "0.003", 180),
-}
+    "bold": _preset(
+        "bold", "0.02", "1.0", 6, "3.0", 5, "0.8", "1.0", "0.2", "0.001", "0.15", "10", "0.003", 180,
+        "3.0", "0.1", "0.004", "1.0", "0.01", "0.25",
+    ),
+}  # fmt: skip

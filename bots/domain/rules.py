@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from . import account_rules as account
 from . import entry_rules as entry
+from . import market_rules as market
 from . import size_rules as size
 from .policy import PRESETS, Policy
 from .risk import Candidate, Context, Verdict
@@ -55,7 +57,19 @@ RULES: tuple[Rule, ...] = (
         "price_band",
         entry.price_band,
         "The entry price is within {limit} of the mark price.",
-        lambda policy: percent(entry.PRICE_BAND),
+        lambda policy: percent(policy.price_band),
+    ),
+    Rule(
+        "spread",
+        market.spread,
+        "The spread is at most {limit} of the price.",
+        lambda policy: percent(policy.max_spread),
+    ),
+    Rule(
+        "funding",
+        market.funding,
+        "A position pays at most {limit} of its value a day in funding.",
+        lambda policy: percent(policy.max_funding),
     ),
     Rule("stop_missing", entry.stop_missing, "Every entry has a stop."),
     Rule("stop_side", entry.stop_side, "The stop of a long is below the market, of a short above it."),
@@ -96,6 +110,12 @@ RULES: tuple[Rule, ...] = (
         lambda policy: percent(policy.max_slippage),
     ),
     Rule(
+        "depth",
+        market.depth,
+        "A position is worth at most {limit} of what usually trades in one candle.",
+        lambda policy: percent(policy.max_depth_share),
+    ),
+    Rule(
         "risk_per_trade",
         size.risk_per_trade,
         "A whole position loses at most {limit} of equity at its stop, slippage and fees included.",
@@ -114,6 +134,12 @@ RULES: tuple[Rule, ...] = (
         lambda policy: percent(policy.max_exposure),
     ),
     Rule(
+        "side_exposure",
+        account.side_exposure,
+        "All longs together, and all shorts together, are worth at most {limit} of equity.",
+        lambda policy: percent(policy.max_side_exposure),
+    ),
+    Rule(
         "account_exposure",
         size.account_exposure,
         "All bots of the account together stay within its own limit.",
@@ -130,7 +156,7 @@ RULES: tuple[Rule, ...] = (
         "liquidation_before_stop",
         entry.liquidation_before_stop,
         "The liquidation price lies beyond the stop by at least {limit} of the stop's distance.",
-        lambda policy: percent(entry.LIQUIDATION_BUFFER),
+        lambda policy: percent(policy.liquidation_buffer),
     ),
     Rule("minimum_quantity", size.minimum_quantity, "An order is at least the venue's smallest quantity."),
     Rule(

@@ -15,6 +15,7 @@ from bots.tests import builders
 from bots.tests.builders import BTC, ETH, NOW, SOL, briefing, d, held, pending, policy, portfolio, rules, view
 from ledger.domain.intents import IntentDraft, Kind
 from ledger.domain.portfolio import HeldPosition, Portfolio
+from markets.domain.book_depth import UNKNOWN_LIQUIDITY
 from markets.domain.margin import liquidation_price
 
 LONG = {"symbol": BTC, "action": "open_long", "conviction": 0.7, "stop": 95, "target": 112}
@@ -330,7 +331,9 @@ POLICIES = st.builds(
     risk_per_trade=fractions(2, 100), max_position_notional=fractions(100, 3000), max_positions=st.integers(2, 5),
     max_exposure=fractions(200, 5000), max_leverage=st.integers(1, 60), max_margin_use=fractions(200, 1000),
     min_reward_to_risk=fractions(0, 1500), min_stop_distance=fractions(1, 5), max_stop_distance=fractions(50, 300),
-    min_notional=st.integers(1, 50), max_slippage=fractions(0, 10),
+    min_notional=st.integers(1, 50), max_slippage=fractions(0, 10), max_side_exposure=fractions(200, 4000),
+    max_depth_share=fractions(100, 100_000), max_spread=fractions(1, 10), liquidation_buffer=fractions(0, 1000),
+    max_funding=fractions(0, 5),
 )  # fmt: skip
 
 
@@ -344,7 +347,11 @@ def views(draw, symbol):
         max_quantity=draw(st.none() | st.just(d(step) * 50)), taker_fee=draw(fractions(0, 2)),
     )  # fmt: skip
     mark = price * draw(fractions(990, 1010))
-    return view(price, rules_=found, spread=draw(fractions(0, 5)), mark=mark - mark % d(tick))
+    made = view(
+        price, rules_=found, spread=draw(fractions(0, 5)), mark=mark - mark % d(tick),
+        liquidity=draw(st.sampled_from([0, 1_000, 100_000])),
+    )  # fmt: skip
+    return replace(made, quote=replace(made.quote, funding_rate=draw(st.none() | fractions(-1, 1))))
 
 
 @st.composite
@@ -447,6 +454,8 @@ def figures(book: Portfolio, start: Portfolio, drafts, limits: Policy, markets) 
     found = {
         ("positions", ""): Decimal(len(book.occupied)),
         ("exposure", ""): sum((entry.notional for entry in book.pending), Decimal(0)),
+        ("side", "long"): sum((entry.notional for entry in book.pending if entry.long), Decimal(0)),
+        ("side", "short"): sum((entry.notional for entry in book.pending if not entry.long), Decimal(0)),
         ("margin", ""): book.margin + book.reserved,
         ("short of cash", ""): max(Decimal(0), -book.available),
     }
@@ -456,6 +465,9 @@ def figures(book: Portfolio, start: Portfolio, drafts, limits: Policy, markets) 
         worth = sum(worth for _, worth, _ in parts)
         found["notional", symbol] = worth
         found["exposure", ""] += worth
+        found["side", "long" if position.long else "short"] += worth
+        liquidity = markets[symbol].quote.liquidity or UNKNOWN_LIQUIDITY
+        found["depth", symbol] = worth / liquidity
         found["leverage", symbol] = Decimal(position.leverage)
         if position.stop is None:
             found["risk", symbol] = Decimal("Infinity")
@@ -471,6 +483,8 @@ def caps(equity: Decimal, limits: Policy) -> dict[str, Decimal]:
     return {
         "positions": Decimal(limits.max_positions),
         "exposure": limits.max_exposure * equity,
+        "side": limits.max_side_exposure * equity,
+        "depth": limits.max_depth_share,
         "margin": limits.max_margin_use * equity,
         "short of cash": Decimal(0),
         "notional": limits.max_position_notional * equity,

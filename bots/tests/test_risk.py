@@ -16,8 +16,9 @@ from ledger.domain.intents import Kind
 
 CHECKS = {rule.code: rule.check for rule in RULES}
 FREE = policy(
-    risk_per_trade=1, max_position_notional=20, max_exposure=20, max_margin_use=1, max_slippage=0, max_leverage=50
-)
+    risk_per_trade=1, max_position_notional=20, max_exposure=20, max_margin_use=1, max_slippage=0, max_leverage=50,
+    max_side_exposure=20, max_depth_share=100,
+)  # fmt: skip
 
 
 def candidate(price=100, **fields) -> Candidate:
@@ -111,6 +112,60 @@ def test_price_band():
     assert allows("price_band", candidate(110, view=view(100)))
     denies("price_band", candidate("110.1", view=view(100)))
     denies("price_band", candidate("89.9", view=view(100)))
+    narrow = context(policy_=policy(price_band="0.02"))
+    assert allows("price_band", candidate(102, view=view(100)), narrow)
+    denies("price_band", candidate("102.1", view=view(100)), narrow)
+
+
+def test_spread():
+    at_limit = candidate(view=view(1000, spread="0.002"))
+
+    assert allows("spread", at_limit)
+    assert denies("spread", candidate(view=view(1000, spread="0.0022"))).value == d("0.0022")
+
+
+def test_funding_is_limited_for_the_side_that_pays():
+    def paying(rate, long=True, hours=8):
+        seen = view(rules_=rules(funding_hours=hours))
+        return candidate(view=replace(seen, quote=replace(seen.quote, funding_rate=d(rate))), long=long)
+
+    assert allows("funding", paying("0.001"))
+    assert denies("funding", paying("0.001001")).limit == d("0.003")
+    assert allows("funding", paying("0.05", long=False))
+    denies("funding", paying("-0.001001", long=False))
+    assert allows("funding", paying("0.000125", hours=1))
+    denies("funding", paying("0.000126", hours=1))
+    assert ask("funding", paying("-0.001")).value == d("-0.003")
+    assert allows("funding")  # nothing is known of it
+
+
+def test_depth_counts_the_whole_position():
+    half = context(policy_=policy(max_depth_share="0.5"))
+    deep = view(liquidity=2000)
+
+    assert allows("depth", candidate(quantity=10 - d("0.001"), view=deep), half)
+    assert shrinks("depth", candidate(quantity=12, view=deep), half) == d("9.999")
+    held_already = replace(half, portfolio=portfolio(held(quantity=9)))
+    assert shrinks("depth", candidate(quantity=3, view=deep), held_already) == d("0.999")
+    denies("depth", candidate(quantity=3, view=deep), replace(half, portfolio=portfolio(held(quantity=10))))
+
+
+def test_an_unknown_depth_is_a_small_one():
+    half = context(policy_=policy(max_depth_share="0.5"))
+
+    assert allows("depth", candidate(quantity=49), half)
+    assert shrinks("depth", candidate(quantity=60), half) == d("49.999")
+
+
+def test_side_exposure_counts_one_side_with_its_live_entries():
+    most = policy(max_side_exposure="0.1")
+    longs = context(held(ETH, quantity=5), policy_=most, pending=(pending("SOL", quantity=2),))
+
+    assert allows("side_exposure", candidate(quantity="2.999"), longs)
+    assert shrinks("side_exposure", candidate(quantity=4), longs) == d("2.999")
+    assert allows("side_exposure", candidate(quantity="9.999", long=False, stop=105), longs)
+    assert shrinks("side_exposure", candidate(quantity=11, long=False, stop=105), longs) == d("9.999")
+    denies("side_exposure", candidate(quantity=1), context(held(ETH, quantity=10), policy_=most))
 
 
 def test_stop_missing():

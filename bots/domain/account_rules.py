@@ -1,0 +1,18 @@
+"""Rules on what an entry adds to the rest: to everything on its side of the market.
+
+Each is one pure function of candidate and context; their order and wording are in `rules`.
+"""
+
+from markets.domain.rounding import ZERO
+
+from .risk import Candidate, Context, Verdict
+from .size_rules import within
+
+
+def side_exposure(candidate: Candidate, context: Context) -> Verdict:
+    """All longs together, or all shorts together, live entries included: coins fall together."""
+    portfolio, long = context.portfolio, candidate.long
+    used = sum((held.notional for held in portfolio.positions if held.long == long), ZERO)
+    used += sum((entry.notional for entry in portfolio.pending if entry.long == long), ZERO)
+    what, limit = f"Exposure of all {'longs' if long else 'shorts'}", context.policy.max_side_exposure
+    return within(candidate, context, "side_exposure", what, limit, used, candidate.prices.value)

@@ -1,0 +1,40 @@
+"""The page of docs that lists every rule: written from the rules themselves, so that it cannot say anything else."""
+
+from collections.abc import Iterable
+
+from .policy import PRESETS
+from .rules import RULES
+
+HEAD = """\
+# Risk rules
+
+Every order that adds exposure is asked of these rules, in this order, whoever asks for it: model, strategy or person,
+on paper, live and in a backtest. A rule allows, shrinks or denies; what it says is stored with its code, its limit and
+the value it found. The first denial ends the list. Exits and cancels are not asked: they always pass.
+
+This page is written by `manage.py risk_rules`; a test holds it to the code.
+"""
+
+
+def page() -> str:
+    """The whole page, as Markdown."""
+    names = tuple(PRESETS)
+    heading = ("", "code", "what must hold, under the policy «balanced»", *names)
+    rows = [
+        (str(number), f"`{rule.code}`", rule.statement(PRESETS["balanced"]), *(_limit(rule.code, n) for n in names))
+        for number, rule in enumerate(RULES, 1)
+    ]
+    return f"{HEAD}\n{table(heading, rows)}"
+
+
+def _limit(code: str, preset: str) -> str:
+    rule = next(rule for rule in RULES if rule.code == code)
+    return rule.limit(PRESETS[preset]) or "–"
+
+
+def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    lines = [tuple(heading), *map(tuple, rows)]
+    rule = "|".join(["", *("---" for _ in lines[0]), ""])
+    written = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([written[0], rule, *written[1:]]) + "\n"
