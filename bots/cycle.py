@@ -24,7 +24,7 @@ from markets.feeds import clock
 from markets.models import Instrument
 from markets.prepared import Given, Prepared
 
-from . import deciders
+from . import deciders, locking
 from .decision_log import record_decision
 from .domain.briefing import Briefing
 from .domain.decisions import Answer, parse
@@ -187,6 +187,7 @@ def brief(run: Run, snapshot: Snapshot, seen: AccountPortfolio) -> Briefing:
         account_exposure=seen.exposure,
         account_equity=seen.equity,
         account_max_exposure=seen.max_exposure,
+        locks=locking.holding(bot=run.bot, portfolio=seen.books[run.book.pk], now=run.now),
     )
 
 
@@ -206,6 +207,7 @@ def validate(
                 portfolio=portfolio.books[run.book.pk],
                 account_exposure=portfolio.exposure,
                 account_equity=portfolio.equity,
+                locks=locking.holding(bot=run.bot, portfolio=portfolio.books[run.book.pk], now=run.now),
             )
         run.plan = judge(briefing, answer)
         intents, orders = ordering.commit(

@@ -19,7 +19,7 @@ from django.utils.functional import SimpleLazyObject
 
 from ledger import fragments as ledger
 from ledger import states
-from ledger.models import Account, Book, Order, Position, Role, User
+from ledger.models import Account, Book, Lock, Order, Position, Role, User
 from ledger.valuation import marked, portfolio
 from markets.models import Feed, Quote
 
@@ -133,6 +133,7 @@ def bot_page(user: User, asked: Asked, now: datetime) -> Context:
         "waiting": [p for p in positions if not p.quantity],
         "uses": uses(holdings, bot.policy.limits),
         "holdings": holdings,
+        "locks": Lock.objects.holding(beat["market_now"] or now).filter(book=book).order_by("until"),
         "entries": timeline_entries,
         "older": older,
         "chart": charts.equity(line, since=asked.get("since")),

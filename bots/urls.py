@@ -16,6 +16,7 @@ urlpatterns = [
     re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<action>{ACTIONS})/$", views.act, name="act"),
     re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<table>{TABLES})/$", views.records, name="records"),
     re_path(r"^bots/(?P<id>\d{1,18})/(?P<table>trades|journal)\.csv$", views.export, name="export"),
+    path("locks/<int:pk>/lift/", views.lift, name="lift"),
     path("accounts/", views.accounts, name="accounts"),
     path("books/<int:pk>/", views.book, name="book"),
     path("decisions/<int:pk>/", views.decision, name="decision"),

@@ -17,11 +17,11 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from ledger import fragments as ledger
-from ledger.models import Order, Position, Role
+from ledger.models import Lock, Order, Position, Role
 from ledger.sign_in import Request
 from ledger.valuation import marked
 
-from . import control, exports, fragments, timeline
+from . import control, exports, fragments, locking, timeline
 from .forms import PageForm
 from .models import Bot, Decision
 
@@ -160,6 +160,21 @@ def act(request: Request, id: int, action: str) -> HttpResponse:
         level, sentence = messages.SUCCESS, done.format(bot=owned.name)
     except control.NotPossible as refusal:
         level, sentence = messages.WARNING, str(refusal)
+    if not request.htmx:
+        messages.add_message(request, level, sentence)
+        return redirect("bot", id=owned.pk)
+    return _answer(request, owned, level, sentence)
+
+
+@login_required
+@require_POST
+def lift(request: Request, pk: int) -> HttpResponse:
+    """End a lock before its time."""
+    lock = get_object_or_404(Lock.objects.of(request.user), pk=pk)
+    owned = get_object_or_404(Bot.objects.of(request.user), book=lock.book_id)
+    done = locking.lift(lock=lock, by=request.user, now=datetime.now(UTC))
+    level = messages.SUCCESS if done else messages.WARNING
+    sentence = f"{owned.name} may enter again." if done else "This lock was lifted before."
     if not request.htmx:
         messages.add_message(request, level, sentence)
         return redirect("bot", id=owned.pk)

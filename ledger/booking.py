@@ -15,9 +15,22 @@ from markets.models import Instrument
 from markets.updates import update_rows
 
 from .domain.positions import Figures, after_fill
-from .models import Account, Book, BookKind, CashEntry, CashKind, Order, Position, PositionState, Role, Trade
+from .models import (
+    Account,
+    Book,
+    BookKind,
+    CashEntry,
+    CashKind,
+    Order,
+    OrderState,
+    Position,
+    PositionState,
+    Role,
+    Trade,
+)
 
 FIGURES = tuple(Figures.__dataclass_fields__)
+REFUSED = "refused"  # the end of a position whose entry the venue refused
 POSITION_FIELDS = (
     *FIGURES,
     "leverage",
@@ -125,10 +138,14 @@ def write(batch: Batch) -> None:
         update_rows([batch.books[pk] for pk in touched], ["cash"])
 
 
-def release_openings(positions: Sequence[Position], at: datetime) -> None:
-    """Close positions that were opening and whose entry is known never to fill."""
-    for position in positions:
-        position.state, position.closed_at, position.exit_reason = PositionState.CLOSED, at, "not filled"
+def release_openings(entries: Sequence[Order], at: datetime) -> None:
+    """Close the positions that were opening for these entries, which are known never to fill."""
+    positions = []
+    for order in entries:
+        assert order.position is not None
+        order.position.state, order.position.closed_at = PositionState.CLOSED, at
+        order.position.exit_reason = REFUSED if order.state == OrderState.REFUSED else "not filled"
+        positions.append(order.position)
     update_rows(positions, ["state", "closed_at", "exit_reason"])
 
 

@@ -136,11 +136,14 @@ def _load_unnamed(batch: booking.Batch, reports: Iterable[Report]) -> None:
 
 def _release(batch: booking.Batch, now: datetime) -> None:
     """An opening whose entry ended without a fill gives its place back."""
-    ended = [
-        order.position
+    waiting = [
+        order
         for order in batch.orders.values()
-        if order.role == "entry" and order.position is not None and order.ended and not order.filled
+        if order.role == "entry"
+        and order.position is not None
+        and order.ended
+        and not order.filled
+        and order.position.state == PositionState.OPENING
     ]
-    waiting = [p for p in ended if p is not None and p.state == PositionState.OPENING]
     if waiting:
         booking.release_openings(waiting, now)

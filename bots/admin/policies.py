@@ -39,6 +39,25 @@ class RiskPolicyAdmin(Owned, Exact):
             {"fields": ("min_confidence", "min_reward_to_risk", "min_stop_distance", "max_stop_distance")},
         ),
         (
+            "Locks",
+            {
+                "fields": (
+                    "cooldown_minutes",
+                    "stop_guard_count",
+                    "stop_guard_instrument_count",
+                    "max_loss_streak",
+                    "max_daily_loss",
+                    "max_drawdown",
+                    "max_trades_per_day",
+                    "low_profit_count",
+                    "low_profit",
+                    "max_failures",
+                    "lock_look_back_minutes",
+                    "lock_minutes",
+                )
+            },
+        ),
+        (
             "Market",
             {
                 "fields": (

@@ -7,6 +7,7 @@ from decimal import Decimal
 from ledger.domain.portfolio import Portfolio
 from markets.domain.snapshot import Snapshot
 
+from .locks import Lock
 from .policy import Policy
 
 
@@ -30,6 +31,7 @@ class Briefing:
     account_exposure: Decimal | None = None
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
+    locks: tuple[Lock, ...] = ()
 
     @property
     def symbols(self) -> frozenset[str]:

@@ -16,6 +16,7 @@ from markets.domain.snapshot import InstrumentView
 
 from .briefing import Briefing
 from .exit_plan import Condition
+from .locks import Lock
 from .policy import Policy
 from .untrusted import PRICE_UNIT
 from .wording import exact
@@ -135,6 +136,7 @@ class Context:
     account_exposure: Decimal | None = None
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
+    locks: tuple[Lock, ...] = ()
 
     @classmethod
     def of(cls, briefing: Briefing) -> "Context":
@@ -145,6 +147,7 @@ class Context:
             briefing.account_exposure,
             briefing.account_equity,
             briefing.account_max_exposure,
+            briefing.locks,
         )
 
     @property

@@ -36,6 +36,7 @@ class Rule:
 # The liquidation price depends on the final quantity of an add, so it is asked after the shrinks.
 RULES: tuple[Rule, ...] = (
     Rule("trading_state", entry.trading_state, "Trading is active for system, account and bot."),
+    Rule("locked", account.locked, "No lock holds for the instrument and the side."),
     Rule(
         "instrument_blocked",
         entry.instrument_blocked,

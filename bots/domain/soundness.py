@@ -52,6 +52,18 @@ RANGES: dict[str, Range] = {
     "max_depth_share": _range("0", "100", " times what trades in one candle", above=True),
     "max_funding": _range("0", "0.1", " of the position a day"),
     "liquidation_buffer": _range("0", "2", " times the stop's distance"),
+    "cooldown_minutes": _range("0", "10080", " minutes"),
+    "stop_guard_count": _range("0", "1000"),
+    "stop_guard_instrument_count": _range("0", "1000"),
+    "low_profit_count": _range("0", "1000"),
+    "low_profit": _range("-1", "1", " of the value of the positions"),
+    "max_drawdown": _range("0", "1", EQUITY),
+    "max_daily_loss": _range("0", "1", EQUITY),
+    "max_trades_per_day": _range("0", "10000"),
+    "max_loss_streak": _range("0", "1000"),
+    "max_failures": _range("0", "1000"),
+    "lock_look_back_minutes": _range("1", "43200", " minutes"),
+    "lock_minutes": _range("1", "43200", " minutes"),
 }
 
 

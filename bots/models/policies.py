@@ -58,6 +58,32 @@ class RiskPolicy(models.Model):
         default=Decimal("0.25"),
         help_text="How far liquidation must lie beyond the stop, as a share of the stop's distance.",
     )
+    cooldown_minutes = models.PositiveIntegerField(
+        default=5, help_text="Rest of an instrument after a position closed there. 0: none."
+    )
+    stop_guard_count = models.PositiveSmallIntegerField(
+        default=6, help_text="Positions stopped out with a loss within the look-back that lock all entries. 0: off."
+    )
+    stop_guard_instrument_count = models.PositiveSmallIntegerField(
+        default=3, help_text="So many of one side of one instrument lock that side there. 0: off."
+    )
+    low_profit_count = models.PositiveSmallIntegerField(
+        default=0, help_text="Positions of an instrument after which its result is judged. 0: off."
+    )
+    low_profit = ExactDecimalField(
+        default=Decimal(0), help_text="Less than this, as the sum of results over values, locks the instrument."
+    )
+    max_drawdown = ExactDecimalField(
+        default=Decimal("0.2"), help_text="Fall of equity from its peak within the look-back. 0: off."
+    )
+    max_daily_loss = ExactDecimalField(
+        default=Decimal("0.05"), help_text="Loss of a UTC day over equity at its beginning. 0: off."
+    )
+    max_trades_per_day = models.PositiveIntegerField(default=50, help_text="Positions a UTC day. 0: no limit.")
+    max_loss_streak = models.PositiveSmallIntegerField(default=6, help_text="Losses in a row. 0: off.")
+    max_failures = models.PositiveSmallIntegerField(default=5, help_text="Cycles that fail in a row. 0: off.")
+    lock_look_back_minutes = models.PositiveIntegerField(default=1440, help_text="How far locks look back.")
+    lock_minutes = models.PositiveIntegerField(default=120, help_text="How long a lock holds after what caused it.")
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bots.domain.exit_plan import CloseBelow
+from bots.domain.locks import Lock
 from bots.domain.policy import PRESETS
 from bots.domain.risk import Candidate, Context, Prices, Verdict
 from bots.domain.rules import RULES, examine, rule_list
@@ -67,6 +68,22 @@ def test_trading_state():
     assert allows("trading_state", context_=context(state="active"))
     assert "reduce-only" in denies("trading_state", context_=context(state="reduce_only")).text
     assert "halted" in denies("trading_state", context_=context(state="halted")).text
+
+
+@pytest.mark.requirement("RSK-03")
+def test_locked_for_the_instrument_and_the_side_until_its_time():
+    def lock(**fields):
+        made = Lock("stop_guard", NOW + timedelta(minutes=1), "Three stops.", limit=d(3), value=d(3))
+        return context(locks=(replace(made, **fields),))
+
+    found = denies("locked", context_=lock())
+    assert (found.limit, found.value) == (3, 3)
+    assert "until 02 Mar 12:01 UTC: Three stops." in found.text
+    denies("locked", context_=lock(symbol=BTC, side="long"))
+    assert allows("locked", context_=lock(until=NOW))
+    assert allows("locked", context_=lock(symbol=ETH))
+    assert allows("locked", context_=lock(side="short"))
+    assert allows("locked")
 
 
 def test_instrument_blocked():

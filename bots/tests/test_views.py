@@ -75,6 +75,32 @@ def test_the_page_of_a_bot(page, bot):
     assert f'ws-connect="/ws/pages?page=bot&amp;id={bot.pk}&amp;since=' in html
 
 
+@pytest.mark.requirement("RSK-03")
+def test_a_lock_is_shown_and_lifted(page, bot, alice):
+    lock = builders.lock(bot.book)
+    builders.lock(
+        bot.book, kind="cooldown", reason="Over.", at=NOW - timedelta(hours=2), until=NOW - timedelta(hours=1)
+    )
+    html = text(page.get(f"/bots/{bot.pk}/"))
+    assert "Loss streak" in html
+    assert "3 losses in a row." in html
+    assert "Over." not in html
+    answer = text(page.post(f"/locks/{lock.pk}/lift/", headers=HTMX))
+    assert "Trend may enter again." in answer
+    assert "3 losses in a row." not in answer
+    lock.refresh_from_db()
+    assert lock.lifted_by == alice
+    assert "was lifted before" in text(page.post(f"/locks/{lock.pk}/lift/", headers=HTMX))
+
+
+def test_a_lock_of_others_is_not_there(page, bob):
+    other = builders.lock(rows.bot(bob).book)
+    assert page.post(f"/locks/{other.pk}/lift/").status_code == 404
+    assert page.get(f"/locks/{other.pk}/lift/").status_code == 405
+    other.refresh_from_db()
+    assert other.lifted_at is None
+
+
 @pytest.mark.requirement("LED-05")
 def test_the_figures_of_a_bot_stand_in_tables(page, bot):
     for number in range(12):

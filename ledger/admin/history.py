@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from ledger.models import BookKind, CashEntry, EquityPoint, Order, OrderState, Position, PositionState, Trade
+from ledger.models import BookKind, CashEntry, EquityPoint, Lock, Order, OrderState, Position, PositionState, Trade
 from ledger.valuation import marked
 from markets.admin import History, coloured, link
 
@@ -107,3 +107,12 @@ class EquityPointAdmin(OfBook):
     list_filter = (("book", Own),)
     list_select_related = ("book",)
     search_fields = ("book__name",)
+
+
+@admin.register(Lock)
+class LockAdmin(Owned, History):
+    list_display = ("id", "book", "kind", "symbol", "side", "reason", "at", "until", "lifted_at", "lifted_by")
+    list_filter = ("kind", ("book", Own))
+    list_select_related = ("book", "lifted_by")
+    search_fields = ("symbol", "reason", "book__name")
+    owner_path = "book__owner"

@@ -5,6 +5,7 @@ from .cash import CashEntry, CashKind
 from .equity import EquityPoint
 from .heartbeats import Heartbeat
 from .intents import Intent, IntentKind, Source
+from .locks import Lock, LockKind
 from .orders import Order, OrderState, Role
 from .positions import Position, PositionState
 from .states import TradingState, TradingStateKind
@@ -24,6 +25,8 @@ __all__ = [
     "Heartbeat",
     "Intent",
     "IntentKind",
+    "Lock",
+    "LockKind",
     "Order",
     "OrderState",
     "Position",

@@ -11,6 +11,7 @@ from ledger.models import (
     Book,
     CashEntry,
     EquityPoint,
+    Lock,
     Order,
     Position,
     Trade,
@@ -36,13 +37,14 @@ BUILDERS = {
     Book: builders.book,
     CashEntry: lambda owner: builders.cash_entry(builders.book(owner)),
     EquityPoint: lambda owner: builders.equity_point(builders.book(owner)),
+    Lock: lambda owner: builders.lock(builders.book(owner)),
     Order: lambda owner: builders.order(builders.book(owner)),
     Position: lambda owner: builders.position(builders.book(owner)),
     Trade: lambda owner: builders.trade(builders.book(owner)),
     TradingState: book_state,
     User: lambda owner: owner,
 }
-HISTORY = (CashEntry, EquityPoint, Order, Position, Trade, TradingState)
+HISTORY = (CashEntry, EquityPoint, Lock, Order, Position, Trade, TradingState)
 every_model = pytest.mark.parametrize("model", BUILDERS)
 every_history = pytest.mark.parametrize("model", HISTORY)
 
