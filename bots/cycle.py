@@ -18,7 +18,7 @@ from ledger.domain.intents import Kind
 from ledger.domain.portfolio import AccountPortfolio, Portfolio
 from ledger.models import Account, Book, Order, Position, PositionState, Source
 from ledger.ordering import Cause
-from markets import connections, snapshots
+from markets import comovement, connections, snapshots
 from markets.domain.snapshot import Snapshot
 from markets.feeds import clock
 from markets.models import Instrument
@@ -123,7 +123,7 @@ def run(*, cycle_id: int, deadline: timedelta = DEADLINE) -> Cycle | None:
 _CYCLE = Prepared(
     lambda pk: (
         Cycle.objects.filter(pk=pk)
-        .select_related("bot__book__account__feed", "bot__policy")
+        .select_related("bot__book__account__feed", "bot__book__account__owner", "bot__policy")
         .select_for_update(of=("bot__book",))
     ),
     "pk",
@@ -188,6 +188,10 @@ def brief(run: Run, snapshot: Snapshot, seen: AccountPortfolio) -> Briefing:
         account_equity=seen.equity,
         account_max_exposure=seen.max_exposure,
         locks=locking.holding(bot=run.bot, portfolio=seen.books[run.book.pk], now=run.now),
+        user_exposure=seen.user_exposure,
+        user_equity=seen.user_equity,
+        user_max_exposure=seen.user_max_exposure,
+        covariance=comovement.of(run.instruments.values(), run.now),
     )
 
 
@@ -207,6 +211,9 @@ def validate(
                 portfolio=portfolio.books[run.book.pk],
                 account_exposure=portfolio.exposure,
                 account_equity=portfolio.equity,
+                user_exposure=portfolio.user_exposure,
+                user_equity=portfolio.user_equity,
+                user_max_exposure=portfolio.user_max_exposure,
                 locks=locking.holding(bot=run.bot, portfolio=portfolio.books[run.book.pk], now=run.now),
             )
         run.plan = judge(briefing, answer)

@@ -32,7 +32,16 @@ class RiskPolicyAdmin(Owned, Exact):
         ("Size", {"fields": ("risk_per_trade", "max_position_notional", "min_notional", "max_positions")}),
         (
             "Exposure",
-            {"fields": ("max_exposure", "max_side_exposure", "max_leverage", "max_margin_use", "liquidation_buffer")},
+            {
+                "fields": (
+                    "max_exposure",
+                    "max_side_exposure",
+                    "max_volatility",
+                    "max_leverage",
+                    "max_margin_use",
+                    "liquidation_buffer",
+                )
+            },
         ),
         (
             "Entries",

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ledger.domain.portfolio import Portfolio
+from markets.domain.covariance import Covariance
 from markets.domain.snapshot import Snapshot
 
 from .locks import Lock
@@ -32,6 +33,10 @@ class Briefing:
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
     locks: tuple[Lock, ...] = ()
+    user_exposure: Decimal | None = None
+    user_equity: Decimal | None = None
+    user_max_exposure: Decimal | None = None
+    covariance: Covariance | None = None
 
     @property
     def symbols(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from ledger.domain.intents import Kind
 from ledger.domain.portfolio import HeldPosition, PendingEntry, Portfolio
+from markets.domain.covariance import Covariance
 from markets.domain.instruments import InstrumentRules
 from markets.domain.rounding import ZERO, nearest_to, round_cash_up
 from markets.domain.snapshot import InstrumentView
@@ -137,6 +138,10 @@ class Context:
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
     locks: tuple[Lock, ...] = ()
+    user_exposure: Decimal | None = None
+    user_equity: Decimal | None = None
+    user_max_exposure: Decimal | None = None
+    covariance: Covariance | None = None
 
     @classmethod
     def of(cls, briefing: Briefing) -> "Context":
@@ -148,6 +153,10 @@ class Context:
             briefing.account_equity,
             briefing.account_max_exposure,
             briefing.locks,
+            briefing.user_exposure,
+            briefing.user_equity,
+            briefing.user_max_exposure,
+            briefing.covariance,
         )
 
     @property
@@ -163,8 +172,9 @@ class Context:
             candidate.symbol, candidate.long, candidate.quantity, candidate.prices.value, candidate.reserved
         )
         taken = None if self.account_exposure is None else self.account_exposure + entry.notional
+        whole = None if self.user_exposure is None else self.user_exposure + entry.notional
         portfolio = replace(self.portfolio, pending=(*self.portfolio.pending, entry))
-        return replace(self, portfolio=portfolio, account_exposure=taken)
+        return replace(self, portfolio=portfolio, account_exposure=taken, user_exposure=whole)
 
 
 def exit_price(stop: Decimal, long: bool, slippage: Decimal) -> Decimal:

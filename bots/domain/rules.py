@@ -146,6 +146,17 @@ RULES: tuple[Rule, ...] = (
         "All bots of the account together stay within its own limit.",
     ),
     Rule(
+        "user_exposure",
+        account.user_exposure,
+        "All accounts of the bot's owner together stay within the owner's own limit.",
+    ),
+    Rule(
+        "portfolio_volatility",
+        account.portfolio_volatility,
+        "The book as a whole moves at most {limit} of equity a day, by 30 days of hourly returns.",
+        lambda policy: percent(policy.max_volatility),
+    ),
+    Rule(
         "margin_use",
         size.margin_use,
         "Margins and reservations are at most {limit} of equity.",

@@ -52,6 +52,7 @@ RANGES: dict[str, Range] = {
     "max_depth_share": _range("0", "100", " times what trades in one candle", above=True),
     "max_funding": _range("0", "0.1", " of the position a day"),
     "liquidation_buffer": _range("0", "2", " times the stop's distance"),
+    "max_volatility": _range("0", "1", " of equity a day", above=True),
     "cooldown_minutes": _range("0", "10080", " minutes"),
     "stop_guard_count": _range("0", "1000"),
     "stop_guard_instrument_count": _range("0", "1000"),

@@ -58,6 +58,10 @@ class RiskPolicy(models.Model):
         default=Decimal("0.25"),
         help_text="How far liquidation must lie beyond the stop, as a share of the stop's distance.",
     )
+    max_volatility = ExactDecimalField(
+        default=Decimal("0.08"),
+        help_text="How much the book as a whole may move a day, as a fraction of equity (standard deviation).",
+    )
     cooldown_minutes = models.PositiveIntegerField(
         default=5, help_text="Rest of an instrument after a position closed there. 0: none."
     )

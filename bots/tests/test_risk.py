@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bots.domain.exit_plan import CloseBelow
@@ -14,6 +15,7 @@ from bots.domain.risk import Candidate, Context, Prices, Verdict
 from bots.domain.rules import RULES, examine, rule_list
 from bots.tests.builders import BTC, ETH, NOW, candles, d, held, pending, policy, portfolio, rules, view
 from ledger.domain.intents import Kind
+from markets.domain.covariance import Covariance
 
 CHECKS = {rule.code: rule.check for rule in RULES}
 FREE = policy(
@@ -183,6 +185,57 @@ def test_side_exposure_counts_one_side_with_its_live_entries():
     assert allows("side_exposure", candidate(quantity="9.999", long=False, stop=105), longs)
     assert shrinks("side_exposure", candidate(quantity=11, long=False, stop=105), longs) == d("9.999")
     denies("side_exposure", candidate(quantity=1), context(held(ETH, quantity=10), policy_=most))
+
+
+@pytest.mark.requirement("RSK-04")
+def test_user_exposure_is_over_all_accounts():
+    def over(exposure, limit="1", equity=20_000):
+        return context(user_exposure=d(exposure), user_equity=d(equity), user_max_exposure=d(limit))
+
+    assert allows("user_exposure", candidate(quantity=99), over(10_000))
+    assert shrinks("user_exposure", candidate(quantity=120), over(10_000)) == d("99.999")
+    denies("user_exposure", context_=over(20_000))
+    assert allows("user_exposure")  # the owner has no limit
+    assert "not known" in denies("user_exposure", context_=context(user_max_exposure=d(1))).text
+
+
+SIGMA = Covariance((BTC, ETH), np.array([[0.0004, 0.0003], [0.0003, 0.0009]]))  # 2 % and 3 % a day, hand in hand
+
+
+@pytest.mark.requirement("RSK-04")
+def test_portfolio_volatility_is_the_root_of_the_quadratic_form():
+    one = context(held(ETH, quantity=50), policy_=policy(max_volatility="0.03"), covariance=SIGMA)
+
+    found = ask("portfolio_volatility", candidate(quantity=50), one)  # half of equity each
+    assert found.value == pytest.approx(d((0.25 * 0.0004 + 0.25 * 0.0009 + 0.5 * 0.0003) ** 0.5))
+    assert allows("portfolio_volatility", candidate(quantity=50), one)
+    left = shrinks("portfolio_volatility", candidate(quantity=200), one)
+    assert ask("portfolio_volatility", candidate(quantity=left), one).value <= d("0.03")
+    assert ask("portfolio_volatility", candidate(quantity=left + d("0.01")), one).value > d("0.03")
+
+
+def test_portfolio_volatility_counts_live_entries_and_the_other_side_takes_away():
+    waiting = context(policy_=policy(max_volatility="0.03"), covariance=SIGMA, pending=(pending(ETH, quantity=100),))
+
+    denies("portfolio_volatility", candidate(quantity=1), waiting)  # 3 % already
+    hedge = ask("portfolio_volatility", candidate(quantity=50, long=False, stop=105), waiting)
+    assert hedge.effect == "allow"
+    assert hedge.value < d("0.03")
+
+
+def test_a_book_beyond_its_volatility_may_only_take_what_does_not_raise_it():
+    beyond = context(held(ETH, quantity=200), policy_=policy(max_volatility="0.03"), covariance=SIGMA)
+
+    hedge = candidate(quantity=50, long=False, stop=105)
+    assert allows("portfolio_volatility", hedge, beyond)
+    assert shrinks("portfolio_volatility", replace(hedge, quantity=d(400)), beyond) == d("299.999")
+    denies("portfolio_volatility", candidate(quantity=1), beyond)
+
+
+def test_portfolio_volatility_of_what_is_not_known_is_left_to_the_other_rules():
+    assert allows("portfolio_volatility")
+    other = Covariance((ETH,), np.array([[0.0009]]))
+    assert allows("portfolio_volatility", context_=context(covariance=other))
 
 
 def test_stop_missing():

@@ -44,6 +44,9 @@ def test_every_limit_has_a_range():
         ("max_depth_share", "101", "at most 100"),
         ("max_funding", "-0.1", "at least 0"),
         ("liquidation_buffer", "2.1", "at most 2"),
+        ("max_volatility", "0", "above 0"),
+        ("lock_minutes", "0", "at least 1"),
+        ("max_daily_loss", "1.1", "at most 1 of equity"),
     ],
 )
 def test_a_limit_out_of_range_gets_one_sentence(name, value, word):

@@ -44,6 +44,7 @@ class UserAdmin(Owned, BaseUserAdmin, ModelAdmin):
     )
     list_filter = ("is_active", "is_staff", "is_superuser")
     readonly_fields = ("last_login", "date_joined")
+    fieldsets = (*(BaseUserAdmin.fieldsets or ()), ("Limits", {"fields": ("max_exposure",)}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).annotate(account_count=Count("accounts"))
