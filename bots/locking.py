@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Count, DateTimeField, FloatField, Max, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import Cast, Coalesce
 
+from ledger import audit
 from ledger.domain.portfolio import Portfolio
 from ledger.equity_curve import FLOWS, Seconds
-from ledger.models import Book, CashEntry, EquityPoint, Lock, Position, User
+from ledger.models import AuditKind, Book, CashEntry, EquityPoint, Lock, Position, User
 from markets import broadcast
 from markets.domain.rounding import nearest_to
 from markets.prepared import Given, Prepared
@@ -40,7 +41,11 @@ def holding(*, bot: Bot, portfolio: Portfolio, now: datetime) -> tuple[domain.Lo
 
 def lift(*, lock: Lock, by: User, now: datetime) -> bool:
     """Let a person end a lock before its time; False where it was lifted before. `now` is wall time."""
-    lifted = Lock.objects.filter(pk=lock.pk, lifted_at__isnull=True).update(lifted_at=now, lifted_by=by)
+    with transaction.atomic():
+        lifted = Lock.objects.filter(pk=lock.pk, lifted_at__isnull=True).update(lifted_at=now, lifted_by=by)
+        if lifted:
+            told = {"lifted": lock.kind, "symbol": lock.symbol, "side": lock.side, "until": str(lock.until)}
+            audit.write(kind=AuditKind.LOCK, subject=f"book:{lock.book_id}", change=told, by=by, now=now)
     broadcast.announce(f"book-{lock.book_id}", kind="lock", book=lock.book_id)
     return bool(lifted)
 

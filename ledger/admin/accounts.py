@@ -16,6 +16,7 @@ from ledger import states
 from ledger.models import Account, Book, BookKind, PositionState, TradingState, TradingStateKind, User
 from markets.admin import Exact, History, coloured, exact, link
 
+from .auditing import Audited
 from .ownership import Own, Owned
 
 STATE_COLOURS = {
@@ -67,7 +68,8 @@ class Stateful(Owned, Exact):
 
 
 @admin.register(Account)
-class AccountAdmin(Stateful):
+class AccountAdmin(Audited, Stateful):
+    audited = ("max_exposure",)
     list_display = (
         "name", "owner", "kind", "feed", "currency", "state", "books_count", "max_exposure", "trouble",
         "reconciled_at",

@@ -15,9 +15,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from ledger.models import ApiToken, User
+from ledger.models import ApiToken, AuditKind, User
 from markets.admin import History
 
+from .auditing import Audited
 from .ownership import Own, Owned
 
 
@@ -29,7 +30,8 @@ class UserForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(Owned, BaseUserAdmin, ModelAdmin):
+class UserAdmin(Audited, Owned, BaseUserAdmin, ModelAdmin):
+    audited = ("max_exposure", "is_active", "is_staff", "is_superuser")
     form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -67,7 +69,8 @@ class UserAdmin(Owned, BaseUserAdmin, ModelAdmin):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(Owned, History):
+class ApiTokenAdmin(Audited, Owned, History):
+    audit_kind = AuditKind.KEYS
     list_display = (
         "starts_with",
         "user",

@@ -1,6 +1,7 @@
 """The tables of the ledger app, one module per aggregate."""
 
 from .accounts import Account, AccountKind, Book, BookKind
+from .audit import AuditEntry, AuditKind
 from .cash import CashEntry, CashKind
 from .equity import EquityPoint
 from .heartbeats import Heartbeat
@@ -17,6 +18,8 @@ __all__ = [
     "Account",
     "AccountKind",
     "ApiToken",
+    "AuditEntry",
+    "AuditKind",
     "Book",
     "BookKind",
     "CashEntry",
