@@ -23,7 +23,8 @@ from ledger.models import Account, Book, Lock, Order, Position, Role, User
 from ledger.valuation import marked, portfolio
 from markets.models import Feed, Quote
 
-from . import charts, statistics_table, timeline
+from . import charts, policies, statistics_table, timeline
+from .domain.what_if import counted
 from .leaderboard import standings
 from .limits import uses
 from .models import Bot
@@ -140,6 +141,22 @@ def bot_page(user: User, asked: Asked, now: datetime) -> Context:
         # Read for the whole page only: its living parts do not show them.
         "statistics": SimpleLazyObject(lambda: statistics_table.tables(bot)),
         **tables,
+    }
+
+
+def of_policy(user: User, bot: Bot, form: Any, now: datetime) -> Context:
+    """The limits of a bot in a form, with what they would have said to its last entries: nothing where one is wrong."""
+    found = policies.what_if(bots=[bot], policy=form.instance.limits) if form.is_valid() else []
+    feed = feed_behind(bot)
+    return {
+        **around(user, feed, now),
+        "page": "frame",
+        "query": f"feed={feed.pk}",
+        "bot": bot,
+        "form": form,
+        "sharing": bot.policy.bots.exclude(pk=bot.pk).order_by("id"),
+        "counts": counted(answer for _, answer in found),
+        "entries": [(item, answer) for item, answer in found if answer.outcome != "passed"][:20],
     }
 
 

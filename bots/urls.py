@@ -12,6 +12,7 @@ urlpatterns = [
     path("leaderboard/", views.leaderboard, name="leaderboard"),
     path("bots/", views.bot_list, name="bots"),
     path("bots/<int:id>/", views.bot, name="bot"),
+    path("bots/<int:id>/policy/", views.policy, name="policy"),
     path("bots/<int:id>/flatten/confirm/", views.confirm_flatten, name="confirm-flatten"),
     re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<action>{ACTIONS})/$", views.act, name="act"),
     re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<table>{TABLES})/$", views.records, name="records"),

@@ -6,6 +6,7 @@ They read through `fragments` and act through `control`. Another user's id is no
 import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -20,10 +21,12 @@ from ledger import fragments as ledger
 from ledger.models import Lock, Order, Position, Role
 from ledger.sign_in import Request
 from ledger.valuation import marked
+from markets.domain.rounding import plain
 
-from . import control, exports, fragments, locking, timeline
-from .forms import PageForm
-from .models import Bot, Decision
+from . import control, exports, fragments, locking, policies, timeline
+from .domain.policy import PRESETS
+from .forms import LimitsForm, PageForm
+from .models import Bot, Decision, RiskPolicy
 
 View = Callable[..., HttpResponse]
 TABLES = ("decisions", "positions", "orders", "trades", "journal")
@@ -126,6 +129,33 @@ def export(request: Request, id: int, table: str) -> HttpResponse:
     response["Content-Disposition"] = f'attachment; filename="bot-{owned.pk}-{table}.csv"'
     csv.writer(response).writerows(exports.lines(owned.book, table))
     return response
+
+
+@never_cache
+@login_required
+def policy(request: Request, id: int) -> HttpResponse:
+    """The limits of a bot: to read, to try on its last entries, and to change."""
+    owned = fragments.owned_bot(request.user, str(id))
+    stored = RiskPolicy.objects.get(pk=owned.policy_id)
+    form = LimitsForm(request.POST or limits_shown(request, stored), instance=owned.policy)
+    if request.method == "POST" and form.is_valid() and "save" in request.POST:
+        seen = form.cleaned_data.pop("seen")
+        refused = policies.change(policy=stored, limits=form.cleaned_data, by=request.user, seen=seen)
+        if refused is None:
+            messages.success(request, f"{stored.name} is version {stored.version} now.")
+            return redirect("policy", id=owned.pk)
+        form.add_error(None, " ".join(refused.why.values()))
+    values = fragments.of_policy(request.user, owned, form, datetime.now(UTC))
+    return render(request, "bots/policy.html", values | {"presets": PRESETS})
+
+
+def limits_shown(request: Request, stored: RiskPolicy) -> dict[str, Any]:
+    """What the form begins with: the limits that hold, or those of the preset that was asked for."""
+    name = request.GET.get("preset", "")
+    limits = policies.preset(name) if name in PRESETS else policies.limits_of(stored)
+    return {limit: plain(value) if isinstance(value, Decimal) else value for limit, value in limits.items()} | {
+        "seen": stored.version
+    }
 
 
 @reading

@@ -27,6 +27,7 @@ RESOURCES: tuple[tuple[str, type[ViewSetMixin]], ...] = (
     ("decisions", bots.DecisionViewSet),
     ("performance", bots.PerformanceViewSet),
     ("leaderboard", bots.LeaderboardViewSet),
+    ("risk-policies", bots.RiskPolicyViewSet),
 )
 
 router = SimpleRouter()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, cast
 
 from django.contrib import admin
 from django.db.models import Count, F, Model, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from bots import policies
 from bots.models import RiskPolicy
+from ledger import audit
 from ledger.admin import Own, Owned
+from ledger.models import User
 from markets.admin import Exact
 
 from .forms import PolicyForm
@@ -92,10 +96,13 @@ class RiskPolicyAdmin(Owned, Exact):
         return {"owner": request.user.pk}
 
     def save_model(self, request: HttpRequest, obj: RiskPolicy, form: PolicyForm, change: bool) -> None:
+        before = asdict(RiskPolicy.objects.get(pk=obj.pk).limits) if change else {}
         if change and form.has_changed():
             obj.version = F("version") + 1
         super().save_model(request, obj, form, change)
-        obj.refresh_from_db(fields=["version"])
+        obj.refresh_from_db()
+        if differing := audit.differences(before, asdict(obj.limits)):
+            policies.note(obj, differing, cast(User, request.user))
 
     @display(description="bots", ordering="bots_count")
     def bots_count(self, policy: Any) -> int:

@@ -1,9 +1,10 @@
 """The resources of the API that know bots: bots, decisions, diary, performance, leaderboard, and the ledger's by bot.
 
-All of it is to read and starts from its owner, so another user's id is not found here.
+All of it starts from its owner, and all but risk policies is to read, so another user's id is not found here.
 """
 
 from .diary import DiaryViewSet
+from .policies import RiskPolicyViewSet
 from .ranking import LeaderboardViewSet, PerformanceViewSet
 from .resources import (
     BotViewSet,
@@ -21,5 +22,6 @@ __all__ = [
     "OrderViewSet",
     "PerformanceViewSet",
     "PositionViewSet",
+    "RiskPolicyViewSet",
     "TradeViewSet",
 ]
