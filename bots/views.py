@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -123,10 +123,12 @@ def records(request: Request, id: int, table: str) -> HttpResponse:
 
 
 @reading
-def export(request: Request, id: int, table: str) -> HttpResponse:
+def export(request: Request, id: int, table: str, form: str) -> HttpResponse:
     owned = fragments.owned_bot(request.user, str(id))
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="bot-{owned.pk}-{table}.csv"'
+    kept = {"Content-Disposition": f'attachment; filename="bot-{owned.pk}-{table}.{form}"'}
+    if form == "json":
+        return JsonResponse(exports.document(owned.book, table), headers=kept)
+    response = HttpResponse(content_type="text/csv; charset=utf-8", headers=kept)
     csv.writer(response).writerows(exports.lines(owned.book, table))
     return response
 

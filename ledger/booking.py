@@ -5,7 +5,7 @@ trade id that came twice all the same is refused by the database, and the batch 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -66,6 +66,7 @@ class Batch:
     instruments: Mapping[str, Instrument]
     trades: list[Trade] = field(default_factory=list)
     entries: list[CashEntry] = field(default_factory=list)
+    rates: Mapping[str, Decimal] = field(default_factory=dict)  # prices of other currencies in the account's own
     changed: list[Position] = field(default_factory=list)
 
     def unassigned(self) -> Book:
@@ -80,7 +81,9 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
     book = batch.books[order.book_id if order else position.book_id if position else batch.unassigned().pk]
     position = position or _unplanned(batch, book, instrument, fill, order)
     realised_before = position.realised
-    begun = _move(position, fill, order)
+    # What a fee in another currency was worth counts in the position; where no price is known it counts for nothing.
+    own, rate = fill.fee_currency == book.currency, batch.rates.get(fill.fee_currency)
+    begun = _move(position, fill if own else replace(fill, fee=round_cash(fill.fee * (rate or 0))), order)
     trade = Trade(
         account=batch.account,
         book=book,
@@ -105,7 +108,7 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
         _begin(batch, position, begun, fill)
     ref = f"trade:{instrument.pk}:{fill.trade_id}"
     _enter(batch, book, CashKind.REALISED, trade.realised, ref, fill.at, position, trade)
-    _enter(batch, book, CashKind.FEE, -fill.fee, ref, fill.at, position, trade)
+    _enter(batch, book, CashKind.FEE, -fill.fee, ref, fill.at, position, trade, fill.fee_currency, rate)
     return trade
 
 
@@ -158,23 +161,29 @@ def _enter(
     at: datetime,
     position: Position | None,
     trade: Trade | None,
+    currency: str = "",
+    rate: Decimal | None = None,
 ) -> None:
+    """One entry. Only one in the book's own currency moves its cash; another one keeps the rate it was worth."""
     if not amount:
         return
+    own = currency in ("", book.currency)
     batch.entries.append(
         CashEntry(
             account=batch.account,
             book=book,
             kind=kind,
-            currency=book.currency,
+            currency=book.currency if own else currency,
             amount=amount,
+            rate=None if own else rate,
             ref=ref,
             position=position,
             trade=trade,
             at=at,
         )
     )
-    book.cash += amount
+    if own:
+        book.cash += amount
 
 
 def _move(position: Position, fill: Fill, order: Order | None) -> Figures | None:

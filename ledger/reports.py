@@ -3,8 +3,9 @@
 The batch first moves the account's cursor by a conditional update, so that of two collectors only one books.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from markets import broadcast
 from markets.domain.orders import Answer, Fill, Income, OrderReport, Report
 from markets.exchanges import paper
 from markets.exchanges.base import Numbered
-from markets.models import Feed, Instrument
+from markets.models import Feed, Instrument, Quote
 
 from . import booking, ordering
 from .gateway import venue_of
@@ -109,7 +110,18 @@ def _load(account: Account, reports: Iterable[Report], answers: Mapping[int, Ans
             held = batch.positions.setdefault(order.instrument_id, order.position)
             order.position = held
     _load_unnamed(batch, reports)
+    paid = {report.fee_currency for report in reports if isinstance(report, Fill)} - {account.currency}
+    if paid:
+        batch.rates = rates(account, paid)
     return batch
+
+
+def rates(account: Account, currencies: Collection[str]) -> dict[str, Decimal]:
+    """The price of each currency in the account's own by the newest marks of its feed, where there is one."""
+    marks = Quote.objects.filter(
+        feed=account.feed_id, instrument__base__in=currencies, instrument__quote=account.currency
+    )
+    return dict(marks.order_by("-instrument_id").values_list("instrument__base", "mark"))
 
 
 def _ours(client_id: str | None) -> UUID | None:
