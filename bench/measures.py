@@ -155,11 +155,27 @@ def statistics(lab: Lab, kind: str) -> list[Figure]:
     ]
 
 
-NAMES = ("holding", "claims", "flight", "crowd", "statistics")
+def judgement(lab: Lab) -> list[Figure]:
+    """The whole passage of one entry through sizing and every rule: pure, so it needs no tables."""
+    made = places.sqlite(lab.folder)
+    try:
+        runs = [lab.process(made, "judgement") for _ in range(lab.runs)]
+    finally:
+        made.drop()
+    rules = f"of {runs[0]['rules']:.0f} rules, with sizing"
+    beside = "us: as many calls with two products"
+    return [
+        Figure(f"judgement of an entry, {rules}", "us CPU", column(runs, "whole"), beside, column(runs, "floor"), 30)
+    ]
+
+
+NAMES = ("holding", "claims", "flight", "crowd", "statistics", "judgement")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
     """The figures of one measure, wherever it can be taken. Raises KeyError for a name there is none of."""
+    if name == "judgement":
+        return judgement(lab)
     if name == "flight":
         return flight(lab, redis) if redis else []
     if name == "crowd":

@@ -4,9 +4,10 @@ All fractions are of the book's equity at the judgement. Prices are taken at the
 judged at the worst price it may fill at, its size at the highest price it may be worth.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ledger.domain.intents import Kind
 from ledger.domain.portfolio import HeldPosition, PendingEntry, Portfolio
@@ -25,8 +26,7 @@ from .wording import exact
 Effect = Literal["allow", "shrink", "deny"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one rule says. `code` is stable; `limit` and `value` are the numbers compared, if there are any.
 
     A shrink carries what is still allowed: `max_quantity`, or the `leverage` to take instead.
@@ -142,6 +142,13 @@ class Context:
     user_equity: Decimal | None = None
     user_max_exposure: Decimal | None = None
     covariance: Covariance | None = None
+    equity: Decimal = field(init=False)
+    positions: Mapping[str, HeldPosition] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Nearly every rule asks for these, and none changes them.
+        object.__setattr__(self, "equity", self.portfolio.equity)
+        object.__setattr__(self, "positions", {held.symbol: held for held in self.portfolio.positions})
 
     @classmethod
     def of(cls, briefing: Briefing) -> "Context":
@@ -159,12 +166,8 @@ class Context:
             briefing.covariance,
         )
 
-    @property
-    def equity(self) -> Decimal:
-        return self.portfolio.equity
-
     def held(self, candidate: Candidate) -> HeldPosition | None:
-        return self.portfolio.position(candidate.symbol)
+        return self.positions.get(candidate.symbol)
 
     def after(self, candidate: Candidate) -> "Context":
         """The context once `candidate` is accepted: its exposure, its reservation and its place are taken."""
