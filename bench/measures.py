@@ -89,7 +89,7 @@ def holding(lab: Lab, kind: str) -> list[Figure]:
     return [
         Figure(f"holding cycle, {kind}", "ms", wall, f"ms: bare {driver}", bare, at_most=most),
         Figure("  of it CPU of our process", "ms", column(short, "cpu"), at_most=12),
-        Figure("  statements", "", column(short, "statements"), at_most=20),
+        Figure("  statements", "", column(short, "statements"), at_most=21),
         Figure(
             f"  with {LOG_ROWS:,} log rows a bot", "ms", column(long, "wall"), "ms: empty tables", wall,
             at_most=1.2, of_ratio=True,
@@ -196,7 +196,32 @@ def _spared(strategy: str, found: Result) -> list[Figure]:
     ]  # fmt: skip
 
 
-NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens")
+def statistics(lab: Lab, kind: str) -> list[Figure]:
+    """All statistics of one book with a long past: read from nothing, and after one more position."""
+    with lab.place(kind, ["bots", "1", HOLDER], ["closed", str(LOG_ROWS)]) as base:
+        runs = lab.repeated(base, "statistics")
+    of, driver = f"of {LOG_ROWS:,} closed positions, {kind}", "sqlite3" if kind == "SQLite" else "psycopg"
+    return [
+        Figure(f"statistics {of}", "ms", column(runs, "whole"), f"ms: {driver} reads", column(runs, "floor"), 400),
+        Figure("  after one more position", "ms", column(runs, "more"), at_most=20),
+    ]
+
+
+def judgement(lab: Lab) -> list[Figure]:
+    """The whole passage of one entry through sizing and every rule: pure, so it needs no tables."""
+    made = places.sqlite(lab.folder)
+    try:
+        runs = [lab.process(made, "judgement") for _ in range(lab.runs)]
+    finally:
+        made.drop()
+    rules = f"of {runs[0]['rules']:.0f} rules, with sizing"
+    beside = "us: as many calls with two products"
+    return [
+        Figure(f"judgement of an entry, {rules}", "us CPU", column(runs, "whole"), beside, column(runs, "floor"), 30)
+    ]
+
+
+NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
@@ -208,5 +233,7 @@ def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minut
         return [figure for kind in there for figure in crowd(lab, kind, redis or "", minutes)]
     if name == "tokens":
         return tokens(lab, "SQLite")
-    measure = {"holding": holding, "claims": claims}[name]
+    if name == "judgement":
+        return judgement(lab)
+    measure = {"holding": holding, "claims": claims, "statistics": statistics}[name]
     return [figure for kind in kinds for figure in measure(lab, kind)]

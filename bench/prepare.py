@@ -7,6 +7,7 @@ them N rows of history; `timetable N` makes N bots of a live feed that are due a
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ ITEMS_A_CYCLE = 6
 
 def main(what: str, count: str, *deciders: str) -> None:
     market.start()
-    {"bots": bots, "rows": rows, "timetable": timetable}[what](int(count), *deciders)
+    {"bots": bots, "rows": rows, "timetable": timetable, "closed": closed}[what](int(count), *deciders)
 
 
 def bots(count: int, *deciders: str) -> None:
@@ -81,6 +82,35 @@ def pour(pattern: Any, changes: Iterable[dict[str, Any]]) -> None:
         with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
             for values in made:
                 copy.write_row(values)
+
+
+def closed(count: int) -> None:
+    """`count` closed positions of the newest bot over the last year, with their journal, and a point every hour."""
+    from bots.models import Bot
+    from ledger.models import CashEntry, CashKind, EquityPoint, Position, PositionState
+
+    bot = Bot.objects.select_related("book__account__feed").latest("id")
+    book, feed = bot.book, bot.book.account.feed
+    pattern = Position(account=book.account, book=book, instrument=bot.instruments.all()[0], long=True)
+    pattern.state, pattern.created_at = PositionState.CLOSED, feed.market_now
+    entry = CashEntry.objects.filter(book=book).latest("id")
+    point = EquityPoint.objects.filter(book=book).latest("id")
+    began, span = feed.market_now - timedelta(days=365), timedelta(days=365) / count
+    numbers, first = range(1, count + 1), newest(Position)
+    results = [Decimal((n * 7919) % 20_011 - 9_000) / 100 for n in numbers]
+    pour(pattern, (_closing(n, began + n * span, result) for n, result in zip(numbers, results, strict=True)))
+    moved = ({"kind": CashKind.REALISED, "ref": f"bench:{n}", "amount": result, "position_id": first + n}
+             for n, result in zip(numbers, results, strict=True))  # fmt: skip
+    pour(entry, moved)
+    hours = range(1, 365 * 24)
+    pour(point, ({"at": began + timedelta(hours=n), "equity": Decimal(10_000 + n * 37 % 1009)} for n in hours))
+    settle()
+
+
+def _closing(number: int, at: Any, result: Decimal) -> dict[str, Any]:
+    opened, worth = at - timedelta(minutes=number % 300 + 1), Decimal(1000)
+    amounts = {"entry_value": worth, "exit_value": worth + result, "realised": result, "fees": Decimal("0.95")}
+    return {"opened_at": opened, "closed_at": at, "long": number % 3 > 0, **amounts}
 
 
 def settle() -> None:

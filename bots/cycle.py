@@ -18,13 +18,13 @@ from ledger.domain.intents import Kind
 from ledger.domain.portfolio import AccountPortfolio, Portfolio
 from ledger.models import Account, Book, Order, Position, PositionState, Source
 from ledger.ordering import Cause
-from markets import connections, snapshots
+from markets import comovement, connections, snapshots
 from markets.domain.snapshot import Snapshot
 from markets.feeds import clock
 from markets.models import Instrument
 from markets.prepared import Given, Prepared
 
-from . import deciding
+from . import deciding, locking
 from .claiming import sooner
 from .deciders import Decider
 from .decision_log import record_decision
@@ -130,7 +130,9 @@ def run(*, cycle_id: int, deadline: timedelta = DEADLINE) -> Cycle | None:
 _CYCLE = Prepared(
     lambda pk: (
         Cycle.objects.filter(pk=pk)
-        .select_related("bot__book__account__feed", "bot__policy", "bot__prompt_version__prompt")
+        .select_related(
+            "bot__book__account__feed", "bot__book__account__owner", "bot__policy", "bot__prompt_version__prompt"
+        )
         .select_for_update(of=("bot__book",))
     ),
     "pk",
@@ -200,6 +202,11 @@ def brief(run: Run, snapshot: Snapshot, seen: AccountPortfolio) -> Briefing:
         account_max_exposure=seen.max_exposure,
         safe_mode=run.bot.safe_mode,
         interval_seconds=run.bot.interval_seconds,
+        locks=locking.holding(bot=run.bot, portfolio=seen.books[run.book.pk], now=run.now),
+        user_exposure=seen.user_exposure,
+        user_equity=seen.user_equity,
+        user_max_exposure=seen.user_max_exposure,
+        covariance=comovement.of(run.instruments.values(), run.now),
     )
 
 
@@ -247,6 +254,10 @@ def validate(
                 portfolio=portfolio.books[run.book.pk],
                 account_exposure=portfolio.exposure,
                 account_equity=portfolio.equity,
+                user_exposure=portfolio.user_exposure,
+                user_equity=portfolio.user_equity,
+                user_max_exposure=portfolio.user_max_exposure,
+                locks=locking.holding(bot=run.bot, portfolio=portfolio.books[run.book.pk], now=run.now),
             )
         run.plan = judge(briefing, answer)
         intents, orders = ordering.commit(

@@ -20,12 +20,13 @@ from django.utils.functional import SimpleLazyObject
 
 from ledger import fragments as ledger
 from ledger import states
-from ledger.models import Account, Book, Order, Position, Role, User
+from ledger.models import Account, Book, Lock, Order, Position, Role, User
 from ledger.valuation import marked, portfolio
 from markets import connections
 from markets.models import Feed, Quote
 
-from . import charts, timeline
+from . import charts, policies, statistics_table, timeline
+from .domain.what_if import counted
 from .leaderboard import Standing, standings
 from .limits import uses
 from .models import Bot, Budget
@@ -144,9 +145,12 @@ def bot_page(user: User, asked: Asked, now: datetime) -> Context:
         "waiting": [p for p in positions if not p.quantity],
         "uses": uses(holdings, bot.policy.limits),
         "holdings": holdings,
+        "locks": Lock.objects.holding(beat["market_now"] or now).filter(book=book).order_by("until"),
         "entries": timeline_entries,
         "older": older,
         "chart": charts.equity(line, since=asked.get("since")),
+        # Read for the whole page only: its living parts do not show them.
+        "statistics": SimpleLazyObject(lambda: statistics_table.tables(bot)),
         **tables,
     }
 
@@ -157,6 +161,22 @@ def budget_of(bot: Bot, now: datetime) -> Budget | None:
     if found is not None and found.day != now.date():
         found.tokens, found.money = 0, Decimal(0)
     return found
+
+
+def of_policy(user: User, bot: Bot, form: Any, now: datetime) -> Context:
+    """The limits of a bot in a form, with what they would have said to its last entries: nothing where one is wrong."""
+    found = policies.what_if(bots=[bot], policy=form.instance.limits) if form.is_valid() else []
+    feed = feed_behind(bot)
+    return {
+        **around(user, feed, now),
+        "page": "frame",
+        "query": f"feed={feed.pk}",
+        "bot": bot,
+        "form": form,
+        "sharing": bot.policy.bots.exclude(pk=bot.pk).order_by("id"),
+        "counts": counted(answer for _, answer in found),
+        "entries": [(item, answer) for item, answer in found if answer.outcome != "passed"][:20],
+    }
 
 
 def owned_bot(user: User, pk: str) -> Bot:

@@ -6,24 +6,27 @@ They read through `fragments` and act through `control`. Another user's id is no
 import csv
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from ledger import fragments as ledger
-from ledger.models import Order, Position, Role
+from ledger.models import Lock, Order, Position, Role
 from ledger.sign_in import Request
 from ledger.valuation import marked
+from markets.domain.rounding import plain
 
-from . import control, exports, fragments, replaying, timeline
-from .forms import PageForm
-from .models import Bot, Decision, ModelCall
+from . import control, exports, fragments, locking, policies, replaying, timeline
+from .domain.policy import PRESETS
+from .forms import LimitsForm, PageForm
+from .models import Bot, Decision, ModelCall, RiskPolicy
 
 View = Callable[..., HttpResponse]
 TABLES = ("decisions", "positions", "orders", "trades", "journal")
@@ -122,12 +125,41 @@ def records(request: Request, id: int, table: str) -> HttpResponse:
 
 
 @reading
-def export(request: Request, id: int, table: str) -> HttpResponse:
+def export(request: Request, id: int, table: str, form: str) -> HttpResponse:
     owned = fragments.owned_bot(request.user, str(id))
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="bot-{owned.pk}-{table}.csv"'
+    kept = {"Content-Disposition": f'attachment; filename="bot-{owned.pk}-{table}.{form}"'}
+    if form == "json":
+        return JsonResponse(exports.document(owned.book, table), headers=kept)
+    response = HttpResponse(content_type="text/csv; charset=utf-8", headers=kept)
     csv.writer(response).writerows(exports.lines(owned.book, table))
     return response
+
+
+@never_cache
+@login_required
+def policy(request: Request, id: int) -> HttpResponse:
+    """The limits of a bot: to read, to try on its last entries, and to change."""
+    owned = fragments.owned_bot(request.user, str(id))
+    stored = RiskPolicy.objects.get(pk=owned.policy_id)
+    form = LimitsForm(request.POST or limits_shown(request, stored), instance=owned.policy)
+    if request.method == "POST" and form.is_valid() and "save" in request.POST:
+        seen = form.cleaned_data.pop("seen")
+        refused = policies.change(policy=stored, limits=form.cleaned_data, by=request.user, seen=seen)
+        if refused is None:
+            messages.success(request, f"{stored.name} is version {stored.version} now.")
+            return redirect("policy", id=owned.pk)
+        form.add_error(None, " ".join(refused.why.values()))
+    values = fragments.of_policy(request.user, owned, form, datetime.now(UTC))
+    return render(request, "bots/policy.html", values | {"presets": PRESETS})
+
+
+def limits_shown(request: Request, stored: RiskPolicy) -> dict[str, Any]:
+    """What the form begins with: the limits that hold, or those of the preset that was asked for."""
+    name = request.GET.get("preset", "")
+    limits = policies.preset(name) if name in PRESETS else policies.limits_of(stored)
+    return {limit: plain(value) if isinstance(value, Decimal) else value for limit, value in limits.items()} | {
+        "seen": stored.version
+    }
 
 
 @reading
@@ -163,6 +195,21 @@ def act(request: Request, id: int, action: str) -> HttpResponse:
         level, sentence = messages.SUCCESS, done.format(bot=owned.name)
     except control.NotPossible as refusal:
         level, sentence = messages.WARNING, str(refusal)
+    if not request.htmx:
+        messages.add_message(request, level, sentence)
+        return redirect("bot", id=owned.pk)
+    return _answer(request, owned, level, sentence)
+
+
+@login_required
+@require_POST
+def lift(request: Request, pk: int) -> HttpResponse:
+    """End a lock before its time."""
+    lock = get_object_or_404(Lock.objects.of(request.user), pk=pk)
+    owned = get_object_or_404(Bot.objects.of(request.user), book=lock.book_id)
+    done = locking.lift(lock=lock, by=request.user, now=datetime.now(UTC))
+    level = messages.SUCCESS if done else messages.WARNING
+    sentence = f"{owned.name} may enter again." if done else "This lock was lifted before."
     if not request.htmx:
         messages.add_message(request, level, sentence)
         return redirect("bot", id=owned.pk)

@@ -5,7 +5,7 @@ trade id that came twice all the same is refused by the database, and the batch 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,9 +15,22 @@ from markets.models import Instrument
 from markets.updates import update_rows
 
 from .domain.positions import Figures, after_fill
-from .models import Account, Book, BookKind, CashEntry, CashKind, Order, Position, PositionState, Role, Trade
+from .models import (
+    Account,
+    Book,
+    BookKind,
+    CashEntry,
+    CashKind,
+    Order,
+    OrderState,
+    Position,
+    PositionState,
+    Role,
+    Trade,
+)
 
 FIGURES = tuple(Figures.__dataclass_fields__)
+REFUSED = "refused"  # the end of a position whose entry the venue refused
 POSITION_FIELDS = (
     *FIGURES,
     "leverage",
@@ -54,6 +67,7 @@ class Batch:
     instruments: Mapping[str, Instrument]
     trades: list[Trade] = field(default_factory=list)
     entries: list[CashEntry] = field(default_factory=list)
+    rates: Mapping[str, Decimal] = field(default_factory=dict)  # prices of other currencies in the account's own
     changed: list[Position] = field(default_factory=list)
 
     def unassigned(self) -> Book:
@@ -68,7 +82,9 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
     book = batch.books[position.book_id if position else order.book_id if order else batch.unassigned().pk]
     position = position or _unplanned(batch, book, instrument, fill, order)
     realised_before = position.realised
-    begun = _move(position, fill, order)
+    # What a fee in another currency was worth counts in the position; where no price is known it counts for nothing.
+    own, rate = fill.fee_currency == book.currency, batch.rates.get(fill.fee_currency)
+    begun = _move(position, fill if own else replace(fill, fee=round_cash(fill.fee * (rate or 0))), order)
     trade = Trade(
         account=batch.account,
         book=book,
@@ -93,7 +109,7 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
         _begin(batch, position, begun, fill)
     ref = f"trade:{instrument.pk}:{fill.trade_id}"
     _enter(batch, book, CashKind.REALISED, trade.realised, ref, fill.at, position, trade)
-    _enter(batch, book, CashKind.FEE, -fill.fee, ref, fill.at, position, trade)
+    _enter(batch, book, CashKind.FEE, -fill.fee, ref, fill.at, position, trade, fill.fee_currency, rate)
     return trade
 
 
@@ -126,10 +142,14 @@ def write(batch: Batch) -> None:
         update_rows([batch.books[pk] for pk in touched], ["cash"])
 
 
-def release_openings(positions: Sequence[Position], at: datetime) -> None:
-    """Close positions that were opening and whose entry is known never to fill."""
-    for position in positions:
-        position.state, position.closed_at, position.exit_reason = PositionState.CLOSED, at, "not filled"
+def release_openings(entries: Sequence[Order], at: datetime) -> None:
+    """Close the positions that were opening for these entries, which are known never to fill."""
+    positions = []
+    for order in entries:
+        assert order.position is not None
+        order.position.state, order.position.closed_at = PositionState.CLOSED, at
+        order.position.exit_reason = REFUSED if order.state == OrderState.REFUSED else "not filled"
+        positions.append(order.position)
     update_rows(positions, ["state", "closed_at", "exit_reason"])
 
 
@@ -142,23 +162,29 @@ def _enter(
     at: datetime,
     position: Position | None,
     trade: Trade | None,
+    currency: str = "",
+    rate: Decimal | None = None,
 ) -> None:
+    """One entry. Only one in the book's own currency moves its cash; another one keeps the rate it was worth."""
     if not amount:
         return
+    own = currency in ("", book.currency)
     batch.entries.append(
         CashEntry(
             account=batch.account,
             book=book,
             kind=kind,
-            currency=book.currency,
+            currency=book.currency if own else currency,
             amount=amount,
+            rate=None if own else rate,
             ref=ref,
             position=position,
             trade=trade,
             at=at,
         )
     )
-    book.cash += amount
+    if own:
+        book.cash += amount
 
 
 def _move(position: Position, fill: Fill, order: Order | None) -> Figures | None:

@@ -36,7 +36,7 @@ from . import valuation
 from .domain.intents import IntentDraft, Kind
 from .domain.portfolio import AccountPortfolio, HeldPosition
 from .gateway import venue_of
-from .models import Account, Book, Intent, Order, OrderState, Position, Role, Source, TradingState
+from .models import Account, Book, Intent, Order, OrderState, Position, Role, Source, TradingState, User
 
 REASON_LENGTH = 300
 # How long after its claim an order may still reach its venue; later it is refused there, so that a process that
@@ -72,12 +72,16 @@ _FENCE = Prepared(
 def locked(*, book: Book, seen: AccountPortfolio, cause: Cause) -> Iterator[AccountPortfolio]:
     """Hold the account of `book` for a plan and yield the portfolio of all its books.
 
-    `seen` was read at `account.revision` and is read again only where the account has moved since.
+    `seen` was read at `account.revision` and is read again only where the account has moved since. Where the owner
+    has a limit over all accounts, a decision holds the owner too, always before the account, and counts the others.
     Raises Superseded where a decision's fence is no longer the book's.
     """
     account = book.account
     assert account is not None
     with transaction.atomic():
+        limited = cause.source == Source.DECISION and account.owner.max_exposure is not None
+        if limited:
+            account.owner = User.objects.select_for_update(no_key=True).get(pk=account.owner_id)
         unmoved = Account.objects.filter(pk=account.pk, revision=account.revision)
         if not unmoved.update(revision=account.revision + 1):
             fresh = Account.objects.select_for_update().get(pk=account.pk)
@@ -87,7 +91,7 @@ def locked(*, book: Book, seen: AccountPortfolio, cause: Cause) -> Iterator[Acco
         if cause.source == Source.DECISION and _FENCE(book=book.pk) != [cause.fence]:
             raise Superseded(f"Another cycle of {book.name} has begun.")
         account.revision += 1
-        yield seen
+        yield valuation.beside(seen, account) if limited else seen
 
 
 def commit(

@@ -4,7 +4,7 @@ New orders are sent before old ones are cancelled, and an old one stays until it
 whose stop the venue refuses is closed at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -41,7 +41,7 @@ def protect(*, account: Account, positions: Sequence[Position], now: datetime) -
     if cancel:
         reports.cancel(account=account, orders=_superseded(cancel, place), now=now)
     if place or cancel:
-        _settle(account, now)
+        _settle(account, now, {position.pk for position in positions})
     return bool(place or cancel)
 
 
@@ -123,9 +123,13 @@ def _superseded(cancel: Sequence[Order], placed: Sequence[Order]) -> list[Order]
     return [order for order in cancel if order.pk not in successors or successors[order.pk] in resting]
 
 
-def _settle(account: Account, now: datetime) -> None:
-    """After placing: close what has no stop or is beyond its target, and write how long each was unprotected."""
-    positions = open_positions(account=account)
+def _settle(account: Account, now: datetime, among: Collection[int]) -> None:
+    """After placing: close what has no stop or is beyond its target, and write how long each was unprotected.
+
+    Only of those that were to be covered: one that another cycle of the account has filled meanwhile gets its stop
+    from that cycle, and must not be closed for want of it.
+    """
+    positions = [position for position in open_positions(account=account) if position.pk in among]
     reasons = {position.pk: why for position in positions if position.intent and (why := _exposed(position))}
     _note_unprotected([position for position in positions if position.intent], now)
     close_all(account=account, reasons=reasons, of=positions, now=now)

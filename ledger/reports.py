@@ -3,8 +3,9 @@
 The batch first moves the account's cursor by a conditional update, so that of two collectors only one books.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from markets import broadcast
 from markets.domain.orders import Answer, Fill, Income, OrderReport, Report
 from markets.exchanges import paper
 from markets.exchanges.base import Numbered
-from markets.models import Feed, Instrument
+from markets.models import Feed, Instrument, Quote
 
 from . import booking, ordering
 from .gateway import venue_of
@@ -110,6 +111,9 @@ def _load(account: Account, reports: Iterable[Report], answers: Mapping[int, Ans
             order.position = held
     _load_adrift(batch, reports)
     _load_unnamed(batch, reports)
+    paid = {report.fee_currency for report in reports if isinstance(report, Fill)} - {account.currency}
+    if paid:
+        batch.rates = rates(account, paid)
     return batch
 
 
@@ -123,6 +127,14 @@ def _load_adrift(batch: booking.Batch, reports: Iterable[Report]) -> None:
     for position in current.select_related("instrument", "book"):
         batch.positions[position.instrument_id] = position
         position.book = batch.books.setdefault(position.book_id, position.book)
+
+
+def rates(account: Account, currencies: Collection[str]) -> dict[str, Decimal]:
+    """The price of each currency in the account's own by the newest marks of its feed, where there is one."""
+    marks = Quote.objects.filter(
+        feed=account.feed_id, instrument__base__in=currencies, instrument__quote=account.currency
+    )
+    return dict(marks.order_by("-instrument_id").values_list("instrument__base", "mark"))
 
 
 def _ours(client_id: str | None) -> UUID | None:
@@ -149,11 +161,14 @@ def _load_unnamed(batch: booking.Batch, reports: Iterable[Report]) -> None:
 
 def _release(batch: booking.Batch, now: datetime) -> None:
     """An opening whose entry ended without a fill gives its place back."""
-    ended = [
-        order.position
+    waiting = [
+        order
         for order in batch.orders.values()
-        if order.role == "entry" and order.position is not None and order.ended and not order.filled
+        if order.role == "entry"
+        and order.position is not None
+        and order.ended
+        and not order.filled
+        and order.position.state == PositionState.OPENING
     ]
-    waiting = [p for p in ended if p is not None and p.state == PositionState.OPENING]
     if waiting:
         booking.release_openings(waiting, now)

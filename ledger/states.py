@@ -13,7 +13,8 @@ from markets.feeds import clock
 from markets.models import Feed
 from markets.prepared import Prepared
 
-from .models import Account, Book, TradingState, TradingStateKind, User
+from . import audit
+from .models import Account, AuditKind, Book, TradingState, TradingStateKind, User
 
 STRICTNESS = [TradingStateKind.ACTIVE, TradingStateKind.REDUCE_ONLY, TradingStateKind.HALTED]
 
@@ -58,6 +59,9 @@ def _change(scope: Account | Book | None, state: str, reason: str, by: User | No
         at=at,
         market_at=_market_time(scope, at),
     )
+    before = current.state if current else TradingStateKind.ACTIVE
+    change = {"state": [str(before), str(state)], "reason": reason}
+    audit.write(kind=AuditKind.STATE, subject=name, change=change, by=by, now=at)
     for book_id in _books_of(scope):
         broadcast.announce(f"book-{book_id}", kind="state", book=book_id)
 

@@ -11,13 +11,15 @@ import secrets
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
-from ledger.models import ApiToken, Scope, User
+from ledger import audit
+from ledger.models import ApiToken, AuditKind, Scope, User
 
 if TYPE_CHECKING:
     # The framework loads this module while it loads its own views.
@@ -42,9 +44,12 @@ def issue(*, user: User, scope: str, name: str, now: datetime, expires_in: timed
     prefix = secrets.token_hex(4)
     text = prefix + secrets.token_urlsafe(SECRET_BYTES)
     expires_at = now + expires_in if expires_in is not None else None
-    ApiToken.objects.create(
-        user=user, name=name, scope=scope, prefix=prefix, digest=digest(text), expires_at=expires_at
-    )
+    with transaction.atomic():
+        ApiToken.objects.create(
+            user=user, name=name, scope=scope, prefix=prefix, digest=digest(text), expires_at=expires_at
+        )
+        told = {"made": prefix, "scope": scope, "name": name}
+        audit.write(kind=AuditKind.KEYS, subject=f"token of {user.get_username()}", change=told, by=user, now=now)
     return text
 
 

@@ -5,6 +5,7 @@ A missing mark is an error, never an old price in disguise: every open position 
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -14,7 +15,7 @@ from django.db import transaction
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from markets.domain.rounding import ZERO
-from markets.models import Feed, Quote
+from markets.models import Feed, FeedKind, Quote
 from markets.prepared import Prepared
 from markets.updates import update_rows
 
@@ -77,6 +78,25 @@ def account_portfolio(*, account: Account) -> AccountPortfolio:
         held = tuple(positions.get(pk, ()))
         books[pk] = Portfolio(pk, currency, cash, deposited, held, tuple(pending.get(pk, ())), blocked)
     return AccountPortfolio(books, account.max_exposure)
+
+
+def beside(seen: AccountPortfolio, account: Account) -> AccountPortfolio:
+    """With what the owner's other accounts have, where the owner has a limit over all of them.
+
+    Those count that are in the same currency and on the same market: the same lock-step feed, or any live one.
+    """
+    limit = account.owner.max_exposure
+    if limit is None:
+        return seen
+    others = Account.objects.filter(owner=account.owner_id, currency=account.currency).exclude(pk=account.pk)
+    same = others.filter(feed=account.feed_id) if account.feed.lock_step else others.filter(feed__kind=FeedKind.LIVE)
+    theirs = [account_portfolio(account=other) for other in same.order_by("pk")]
+    return replace(
+        seen,
+        user_max_exposure=limit,
+        beside_exposure=sum((one.exposure for one in theirs), ZERO),
+        beside_equity=sum((one.equity for one in theirs), ZERO),
+    )
 
 
 def portfolio(book: Book, positions: Iterable[Position], entries: Iterable[Order] = ()) -> Portfolio:

@@ -28,6 +28,7 @@ RESOURCES: tuple[tuple[str, type[ViewSetMixin]], ...] = (
     ("performance", bots.PerformanceViewSet),
     ("leaderboard", bots.LeaderboardViewSet),
     ("providers", bots.ProviderViewSet),
+    ("risk-policies", bots.RiskPolicyViewSet),
 )
 
 router = SimpleRouter()

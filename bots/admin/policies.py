@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import Any, cast
 
 from django.contrib import admin
 from django.db.models import Count, F, Model, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from bots import policies
 from bots.models import RiskPolicy
+from ledger import audit
 from ledger.admin import Own, Owned
+from ledger.models import User
 from markets.admin import Exact
 
 from .forms import PolicyForm
@@ -30,12 +34,55 @@ class RiskPolicyAdmin(Owned, Exact):
     fieldsets = (
         (None, {"fields": ("name", "owner", "version", "changed_at", "seen_version")}),
         ("Size", {"fields": ("risk_per_trade", "max_position_notional", "min_notional", "max_positions")}),
-        ("Exposure", {"fields": ("max_exposure", "max_leverage", "max_margin_use")}),
+        (
+            "Exposure",
+            {
+                "fields": (
+                    "max_exposure",
+                    "max_side_exposure",
+                    "max_volatility",
+                    "max_leverage",
+                    "max_margin_use",
+                    "liquidation_buffer",
+                )
+            },
+        ),
         (
             "Entries",
             {"fields": ("min_confidence", "min_reward_to_risk", "min_stop_distance", "max_stop_distance")},
         ),
-        ("Prices", {"fields": ("max_slippage", "max_data_age_seconds")}),
+        (
+            "Locks",
+            {
+                "fields": (
+                    "cooldown_minutes",
+                    "stop_guard_count",
+                    "stop_guard_instrument_count",
+                    "max_loss_streak",
+                    "max_daily_loss",
+                    "max_drawdown",
+                    "max_trades_per_day",
+                    "low_profit_count",
+                    "low_profit",
+                    "max_failures",
+                    "lock_look_back_minutes",
+                    "lock_minutes",
+                )
+            },
+        ),
+        (
+            "Market",
+            {
+                "fields": (
+                    "max_slippage",
+                    "max_spread",
+                    "max_depth_share",
+                    "max_funding",
+                    "price_band",
+                    "max_data_age_seconds",
+                )
+            },
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RiskPolicy]:
@@ -49,10 +96,13 @@ class RiskPolicyAdmin(Owned, Exact):
         return {"owner": request.user.pk}
 
     def save_model(self, request: HttpRequest, obj: RiskPolicy, form: PolicyForm, change: bool) -> None:
+        before = asdict(RiskPolicy.objects.get(pk=obj.pk).limits) if change else {}
         if change and form.has_changed():
             obj.version = F("version") + 1
         super().save_model(request, obj, form, change)
-        obj.refresh_from_db(fields=["version"])
+        obj.refresh_from_db()
+        if differing := audit.differences(before, asdict(obj.limits)):
+            policies.note(obj, differing, cast(User, request.user))
 
     @display(description="bots", ordering="bots_count")
     def bots_count(self, policy: Any) -> int:

@@ -13,12 +13,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from bots.buy_and_hold import held_instead
 from bots.leaderboard import standings
 from bots.models import Bot, BotStatus
 from ledger.api import Amount, Guarded, Own, OwnRows, owned, refuse_unknown
 from ledger.models import Account
+from ledger.track_record import record
 from markets import connections
 from markets.models import Feed
+
+from .statistics import StatisticsSerializer
 
 
 class OnPositionsSerializer(serializers.Serializer):
@@ -58,14 +62,26 @@ class PerformanceSerializer(serializers.Serializer):
     on_equity = OnEquitySerializer(source="*")
 
 
+class PerformanceDetailSerializer(PerformanceSerializer):
+    statistics = serializers.SerializerMethodField()
+
+    @extend_schema_field(StatisticsSerializer)
+    def get_statistics(self, line: Any) -> dict[str, Any]:
+        told = {"record": record(line.bot.book), "held_instead": held_instead(line.bot)}
+        return dict(StatisticsSerializer(told).data)
+
+
 class PerformanceFilters(filters.FilterSet):
     bot = extend_schema_field(OpenApiTypes.INT)(owned(Bot, method=lambda rows, name, bot: rows.filter(pk=bot.pk)))
 
 
 class PerformanceViewSet(OwnRows):
-    """The figures of bots, on closed positions and on equity side by side; the newest bot first."""
+    """The figures of bots, on closed positions and on equity side by side; the newest bot first.
 
-    queryset = Bot.objects.select_related("book")
+    One bot alone comes with all its statistics, with intervals, and buy-and-hold beside them.
+    """
+
+    queryset = Bot.objects.select_related("book__account__feed")
     serializer_class = PerformanceSerializer
     filterset_class = PerformanceFilters
 
@@ -76,9 +92,10 @@ class PerformanceViewSet(OwnRows):
         told = self.get_serializer([lines[bot.pk] for bot in bots], many=True)
         return self.get_paginated_response(told.data)
 
+    @extend_schema(responses=PerformanceDetailSerializer)
     @connections.one_moment()
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(self.get_serializer(standings([self.get_object()])[0]).data)
+        return Response(PerformanceDetailSerializer(standings([self.get_object()])[0]).data)
 
 
 class StandingSerializer(serializers.Serializer):

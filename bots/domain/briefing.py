@@ -6,8 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from ledger.domain.portfolio import Portfolio
+from markets.domain.covariance import Covariance
 from markets.domain.snapshot import Snapshot
 
+from .locks import Lock
 from .policy import Policy
 from .story import NOTHING_YET, OpenInterest, Story
 
@@ -37,6 +39,11 @@ class Briefing:
     interval_seconds: int = 180
     story: Story = NOTHING_YET
     open_interest: Mapping[str, OpenInterest] = field(default_factory=dict)
+    locks: tuple[Lock, ...] = ()
+    user_exposure: Decimal | None = None
+    user_equity: Decimal | None = None
+    user_max_exposure: Decimal | None = None
+    covariance: Covariance | None = None
 
     @property
     def symbols(self) -> frozenset[str]:

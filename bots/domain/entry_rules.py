@@ -14,9 +14,6 @@ from .risk import Candidate, Context, Verdict, exit_price
 from .sizing import allowed_leverage
 from .wording import exact, percent, ratio
 
-PRICE_BAND = Decimal("0.1")
-LIQUIDATION_BUFFER = Decimal("0.25")
-
 
 def _allow(code: str, text: str, limit: Decimal | None = None, value: Decimal | None = None) -> Verdict:
     return Verdict("allow", code, limit, value, text)
@@ -73,12 +70,12 @@ def confidence(candidate: Candidate, context: Context) -> Verdict:
 
 
 def price_band(candidate: Candidate, context: Context) -> Verdict:
-    mark = candidate.view.quote.mark
+    mark, band = candidate.view.quote.mark, context.policy.price_band
     away = abs(candidate.price - mark) / mark
-    if away > PRICE_BAND:
+    if away > band:
         text = f"The entry price {exact(candidate.price)} is {percent(away)} away from {exact(mark)}."
-        return _deny("price_band", text, PRICE_BAND, away)
-    return _allow("price_band", f"The entry price is {percent(away)} away from the mark.", PRICE_BAND, away)
+        return _deny("price_band", text, band, away)
+    return _allow("price_band", f"The entry price is {percent(away)} away from the mark.", band, away)
 
 
 def stop_missing(candidate: Candidate, context: Context) -> Verdict:
@@ -169,13 +166,13 @@ def open_positions(candidate: Candidate, context: Context) -> Verdict:
 
 
 def liquidation_before_stop(candidate: Candidate, context: Context) -> Verdict:
-    """The venue must not take the position before its stop, slipped and with a quarter of its way spare."""
+    """The venue must not take the position before its stop, slipped and with a share of its way spare."""
     price = liquidation_of(candidate, context)
     if price is None:
         return _allow("liquidation_before_stop", "There is no liquidation price.")
     sign = 1 if candidate.long else -1
     end = exit_price(_stop(candidate), candidate.long, context.policy.max_slippage)
-    edge = end - sign * LIQUIDATION_BUFFER * _distance(candidate)
+    edge = end - sign * context.policy.liquidation_buffer * _distance(candidate)
     shown, needed = exact(candidate.rules.price(price)), exact(candidate.rules.price(edge))
     if (price - edge) * sign > 0:
         text = (

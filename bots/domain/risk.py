@@ -4,18 +4,21 @@ All fractions are of the book's equity at the judgement. Prices are taken at the
 judged at the worst price it may fill at, its size at the highest price it may be worth.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ledger.domain.intents import Kind
 from ledger.domain.portfolio import HeldPosition, PendingEntry, Portfolio
+from markets.domain.covariance import Covariance
 from markets.domain.instruments import InstrumentRules
 from markets.domain.rounding import ZERO, nearest_to, round_cash_up
 from markets.domain.snapshot import InstrumentView
 
 from .briefing import Briefing
 from .exit_plan import Condition
+from .locks import Lock
 from .policy import Policy
 from .untrusted import PRICE_UNIT
 from .wording import exact
@@ -23,8 +26,7 @@ from .wording import exact
 Effect = Literal["allow", "shrink", "deny"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one rule says. `code` is stable; `limit` and `value` are the numbers compared, if there are any.
 
     A shrink carries what is still allowed: `max_quantity`, or the `leverage` to take instead.
@@ -136,6 +138,18 @@ class Context:
     account_equity: Decimal | None = None
     account_max_exposure: Decimal | None = None
     safe_mode: bool = False
+    locks: tuple[Lock, ...] = ()
+    user_exposure: Decimal | None = None
+    user_equity: Decimal | None = None
+    user_max_exposure: Decimal | None = None
+    covariance: Covariance | None = None
+    equity: Decimal = field(init=False)
+    positions: Mapping[str, HeldPosition] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Nearly every rule asks for these, and none changes them.
+        object.__setattr__(self, "equity", self.portfolio.equity)
+        object.__setattr__(self, "positions", {held.symbol: held for held in self.portfolio.positions})
 
     @classmethod
     def of(cls, briefing: Briefing) -> "Context":
@@ -147,14 +161,15 @@ class Context:
             briefing.account_equity,
             briefing.account_max_exposure,
             briefing.safe_mode,
+            briefing.locks,
+            briefing.user_exposure,
+            briefing.user_equity,
+            briefing.user_max_exposure,
+            briefing.covariance,
         )
 
-    @property
-    def equity(self) -> Decimal:
-        return self.portfolio.equity
-
     def held(self, candidate: Candidate) -> HeldPosition | None:
-        return self.portfolio.position(candidate.symbol)
+        return self.positions.get(candidate.symbol)
 
     def after(self, candidate: Candidate) -> "Context":
         """The context once `candidate` is accepted: its exposure, its reservation and its place are taken."""
@@ -162,8 +177,9 @@ class Context:
             candidate.symbol, candidate.long, candidate.quantity, candidate.prices.value, candidate.reserved
         )
         taken = None if self.account_exposure is None else self.account_exposure + entry.notional
+        whole = None if self.user_exposure is None else self.user_exposure + entry.notional
         portfolio = replace(self.portfolio, pending=(*self.portfolio.pending, entry))
-        return replace(self, portfolio=portfolio, account_exposure=taken)
+        return replace(self, portfolio=portfolio, account_exposure=taken, user_exposure=whole)
 
 
 def exit_price(stop: Decimal, long: bool, slippage: Decimal) -> Decimal:

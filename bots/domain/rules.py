@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from . import account_rules as account
 from . import entry_rules as entry
+from . import market_rules as market
 from . import size_rules as size
 from .policy import PRESETS, Policy
 from .risk import Candidate, Context, Verdict
@@ -47,6 +49,7 @@ RULES: tuple[Rule, ...] = (
         "Trading is active for system, account and bot.",
         "entries only while trading is active",
     ),
+    Rule("locked", account.locked, "No lock holds for the instrument and the side.", "none where a lock holds"),
     Rule(
         "safe_mode",
         entry.safe_mode,
@@ -78,7 +81,21 @@ RULES: tuple[Rule, ...] = (
         entry.price_band,
         "The entry price is within {limit} of the mark price.",
         "entry within {limit} of the price",
-        lambda policy: percent(entry.PRICE_BAND),
+        lambda policy: percent(policy.price_band),
+    ),
+    Rule(
+        "spread",
+        market.spread,
+        "The spread is at most {limit} of the price.",
+        "spread <= {limit}",
+        lambda policy: percent(policy.max_spread),
+    ),
+    Rule(
+        "funding",
+        market.funding,
+        "A position pays at most {limit} of its value a day in funding.",
+        "funding paid <= {limit} a day",
+        lambda policy: percent(policy.max_funding),
     ),
     Rule("stop_missing", entry.stop_missing, "Every entry has a stop.", "every entry has a stop"),
     Rule(
@@ -135,6 +152,13 @@ RULES: tuple[Rule, ...] = (
         lambda policy: percent(policy.max_slippage),
     ),
     Rule(
+        "depth",
+        market.depth,
+        "A position is worth at most {limit} of what usually trades in one candle.",
+        "worth <= {limit} of a candle's volume",
+        lambda policy: percent(policy.max_depth_share),
+    ),
+    Rule(
         "risk_per_trade",
         size.risk_per_trade,
         "A whole position loses at most {limit} of equity at its stop, slippage and fees included.",
@@ -156,10 +180,30 @@ RULES: tuple[Rule, ...] = (
         lambda policy: percent(policy.max_exposure),
     ),
     Rule(
+        "side_exposure",
+        account.side_exposure,
+        "All longs together, and all shorts together, are worth at most {limit} of equity.",
+        "longs, shorts <= {limit} of equity each",
+        lambda policy: percent(policy.max_side_exposure),
+    ),
+    Rule(
         "account_exposure",
         size.account_exposure,
         "All bots of the account together stay within its own limit.",
         "account within its own limit",
+    ),
+    Rule(
+        "user_exposure",
+        account.user_exposure,
+        "All accounts of the bot's owner together stay within the owner's own limit.",
+        "owner within its own limit",
+    ),
+    Rule(
+        "portfolio_volatility",
+        account.portfolio_volatility,
+        "The book as a whole moves at most {limit} of equity a day, by 30 days of hourly returns.",
+        "book moves <= {limit} a day",
+        lambda policy: percent(policy.max_volatility),
     ),
     Rule(
         "margin_use",
@@ -185,7 +229,7 @@ RULES: tuple[Rule, ...] = (
         entry.liquidation_before_stop,
         "The liquidation price lies beyond the stop by at least {limit} of the stop's distance.",
         "liquidation beyond the stop by {limit} of its distance",
-        lambda policy: percent(entry.LIQUIDATION_BUFFER),
+        lambda policy: percent(policy.liquidation_buffer),
     ),
     Rule(
         "minimum_quantity",

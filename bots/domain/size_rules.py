@@ -20,7 +20,7 @@ def risk_per_trade(candidate: Candidate, context: Context) -> Verdict:
     policy, held, fee = context.policy, context.held(candidate), candidate.rules.taker_fee
     each = unit_loss(candidate.price, candidate.stop, candidate.long, policy.max_slippage, fee)
     used = held_loss(held, candidate.stop, policy.max_slippage, fee) if held else ZERO
-    return _within(candidate, context, "risk_per_trade", "Loss at the stop", policy.risk_per_trade, used, each)
+    return within(candidate, context, "risk_per_trade", "Loss at the stop", policy.risk_per_trade, used, each)
 
 
 def market_impact(candidate: Candidate, context: Context) -> Verdict:
@@ -38,18 +38,18 @@ def market_impact(candidate: Candidate, context: Context) -> Verdict:
         return Verdict("allow", "market_impact", allowed, cost, text)
     room = liquidity * (max(allowed - rules.half_spread, ZERO) / rules.impact) ** 2 - used if rules.impact else ZERO
     text = f"Spread and impact would be {percent(cost)} of the price; at most {percent(allowed)}."
-    return _cut(candidate, "market_impact", allowed, cost, fit(room, candidate.prices.value, rules), text)
+    return cut(candidate, "market_impact", allowed, cost, fit(room, candidate.prices.value, rules), text)
 
 
 def position_notional(candidate: Candidate, context: Context) -> Verdict:
     held, limit = context.held(candidate), context.policy.max_position_notional
     used = held.notional if held else ZERO
-    return _within(candidate, context, "position_notional", "The position", limit, used, candidate.prices.value)
+    return within(candidate, context, "position_notional", "The position", limit, used, candidate.prices.value)
 
 
 def total_exposure(candidate: Candidate, context: Context) -> Verdict:
     limit, used = context.policy.max_exposure, context.portfolio.exposure
-    return _within(candidate, context, "total_exposure", "Total exposure", limit, used, candidate.prices.value)
+    return within(candidate, context, "total_exposure", "Total exposure", limit, used, candidate.prices.value)
 
 
 def account_exposure(candidate: Candidate, context: Context) -> Verdict:
@@ -61,12 +61,12 @@ def account_exposure(candidate: Candidate, context: Context) -> Verdict:
         text = "The account's exposure is not known, so nothing is added to it."
         return Verdict("deny", "account_exposure", limit, None, text)
     what, each = "Exposure of the account", candidate.prices.value
-    return _within(candidate, context, "account_exposure", what, limit, used, each, equity)
+    return within(candidate, context, "account_exposure", what, limit, used, each, equity)
 
 
 def margin_use(candidate: Candidate, context: Context) -> Verdict:
     limit, used = context.policy.max_margin_use, context.portfolio.margin + context.portfolio.reserved
-    return _within(candidate, context, "margin_use", "Margin in use", limit, used, candidate.unit_reserve)
+    return within(candidate, context, "margin_use", "Margin in use", limit, used, candidate.unit_reserve)
 
 
 def available_cash(candidate: Candidate, context: Context) -> Verdict:
@@ -77,7 +77,7 @@ def available_cash(candidate: Candidate, context: Context) -> Verdict:
         text = f"It takes {amount(need, currency)} of {amount(room, currency)} available."
         return Verdict("allow", "available_cash", room, need, text)
     text = f"It would take {amount(need, currency)}; available is {amount(room, currency)}."
-    return _cut(candidate, "available_cash", room, need, fit(room, candidate.unit_reserve, candidate.rules), text)
+    return cut(candidate, "available_cash", room, need, fit(room, candidate.unit_reserve, candidate.rules), text)
 
 
 def venue_limits(candidate: Candidate, context: Context) -> Verdict:
@@ -88,7 +88,7 @@ def venue_limits(candidate: Candidate, context: Context) -> Verdict:
     if most is None or whole <= most:
         return Verdict("allow", "venue_limits", most, whole, "Within the venue's largest order.")
     text = f"The venue takes at most {exact(most)} {candidate.rules.base} in one order."
-    return _cut(candidate, "venue_limits", most, whole, candidate.rules.quantity(max(most - used, ZERO)), text)
+    return cut(candidate, "venue_limits", most, whole, candidate.rules.quantity(max(most - used, ZERO)), text)
 
 
 def minimum_quantity(candidate: Candidate, context: Context) -> Verdict:
@@ -110,7 +110,7 @@ def minimum_notional(candidate: Candidate, context: Context) -> Verdict:
     return Verdict("allow", "minimum_notional", least, worth, f"Worth {amount(worth, currency)}.")
 
 
-def _within(
+def within(
     candidate: Candidate,
     context: Context,
     code: str,
@@ -132,10 +132,10 @@ def _within(
         f"{what} would be {amount(after, currency)}, {percent(value)} of equity; "
         f"at most {amount(limit * base, currency)}, {percent(limit)}."
     )
-    return _cut(candidate, code, limit, value, fit(room, each, candidate.rules), text)
+    return cut(candidate, code, limit, value, fit(room, each, candidate.rules), text)
 
 
-def _cut(candidate: Candidate, code: str, limit: Decimal, value: Decimal, fitting: Decimal, text: str) -> Verdict:
+def cut(candidate: Candidate, code: str, limit: Decimal, value: Decimal, fitting: Decimal, text: str) -> Verdict:
     fitting = min(fitting, candidate.quantity)
     if fitting <= ZERO:
         return Verdict("deny", code, limit, value, f"{text} There is no room for more.")

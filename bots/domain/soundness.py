@@ -46,6 +46,25 @@ RANGES: dict[str, Range] = {
     "min_notional": _range("0", "1000000", " in the book's currency", above=True),
     "max_slippage": _range("0", "0.05", PRICE),
     "max_data_age_seconds": _range("1", "3600", " seconds"),
+    "max_side_exposure": _range("0", "20", " times equity", above=True),
+    "price_band": _range("0", "0.5", PRICE, above=True),
+    "max_spread": _range("0", "0.05", PRICE, above=True),
+    "max_depth_share": _range("0", "100", " times what trades in one candle", above=True),
+    "max_funding": _range("0", "0.1", " of the position a day"),
+    "liquidation_buffer": _range("0", "2", " times the stop's distance"),
+    "max_volatility": _range("0", "1", " of equity a day", above=True),
+    "cooldown_minutes": _range("0", "10080", " minutes"),
+    "stop_guard_count": _range("0", "1000"),
+    "stop_guard_instrument_count": _range("0", "1000"),
+    "low_profit_count": _range("0", "1000"),
+    "low_profit": _range("-1", "1", " of the value of the positions"),
+    "max_drawdown": _range("0", "1", EQUITY),
+    "max_daily_loss": _range("0", "1", EQUITY),
+    "max_trades_per_day": _range("0", "10000"),
+    "max_loss_streak": _range("0", "1000"),
+    "max_failures": _range("0", "1000"),
+    "lock_look_back_minutes": _range("1", "43200", " minutes"),
+    "lock_minutes": _range("1", "43200", " minutes"),
 }
 
 
@@ -69,6 +88,11 @@ def _contradictions(policy: Policy) -> dict[str, str]:
         found["max_position_notional"] = (
             f"One position of {policy.max_position_notional} times equity would exceed the limit of all together, "
             f"{policy.max_exposure}."
+        )
+    elif policy.max_position_notional > policy.max_side_exposure:
+        found["max_side_exposure"] = (
+            f"One position of {policy.max_position_notional} times equity would exceed the limit of its side, "
+            f"{policy.max_side_exposure}."
         )
     reach = policy.max_leverage * policy.max_margin_use
     if policy.max_position_notional > reach:

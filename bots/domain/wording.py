@@ -2,8 +2,6 @@
 
 from decimal import Decimal
 
-from markets.domain.rounding import nearest_to, plain
-
 _CENT = Decimal("0.01")
 
 
@@ -12,7 +10,7 @@ def percent(fraction: Decimal) -> str:
     points = fraction * 100
     if points and abs(points) < _CENT:
         return f"{points:.2g} %"
-    return f"{plain(nearest_to(points, _CENT)):f} %"
+    return f"{_short(f'{points:.2f}')} %"
 
 
 def amount(value: Decimal, currency: str) -> str:
@@ -22,9 +20,15 @@ def amount(value: Decimal, currency: str) -> str:
 
 def exact(value: Decimal) -> str:
     """A price or quantity with all its digits and without trailing zeros."""
-    return f"{plain(value):f}"
+    return _short(f"{value:f}")
 
 
 def ratio(value: Decimal) -> str:
     """A plain number at two decimals without trailing zeros."""
-    return f"{plain(nearest_to(value, _CENT)):f}"
+    return _short(f"{value:.2f}")
+
+
+def _short(digits: str) -> str:
+    """Without zeros at the end, and without a sign before a zero."""
+    short = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return "0" if short == "-0" else short

@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import models
 
-from bots.domain.policy import Policy
+from bots.domain.policy import LIMITS, Policy
 from markets.fields import ExactDecimalField
 
 
@@ -39,6 +39,55 @@ class RiskPolicy(models.Model):
         default=Decimal("0.002"), help_text="Slippage that an entry is valued with, as a fraction of the price."
     )
     max_data_age_seconds = models.PositiveIntegerField(default=180, help_text="Oldest price an entry may rest on.")
+    max_side_exposure = ExactDecimalField(
+        default=Decimal("1.5"), help_text="All longs together, and all shorts together, over equity."
+    )
+    price_band = ExactDecimalField(
+        default=Decimal("0.1"), help_text="Largest distance of an entry price from the mark, as a fraction of it."
+    )
+    max_spread = ExactDecimalField(
+        default=Decimal("0.002"), help_text="Widest distance from bid to ask, as a fraction of the price."
+    )
+    max_depth_share = ExactDecimalField(
+        default=Decimal("0.5"), help_text="Largest position over the value that usually trades in one candle."
+    )
+    max_funding = ExactDecimalField(
+        default=Decimal("0.003"), help_text="Most a position may pay in funding a day, as a fraction of its value."
+    )
+    liquidation_buffer = ExactDecimalField(
+        default=Decimal("0.25"),
+        help_text="How far liquidation must lie beyond the stop, as a share of the stop's distance.",
+    )
+    max_volatility = ExactDecimalField(
+        default=Decimal("0.08"),
+        help_text="How much the book as a whole may move a day, as a fraction of equity (standard deviation).",
+    )
+    cooldown_minutes = models.PositiveIntegerField(
+        default=5, help_text="Rest of an instrument after a position closed there. 0: none."
+    )
+    stop_guard_count = models.PositiveSmallIntegerField(
+        default=6, help_text="Positions stopped out with a loss within the look-back that lock all entries. 0: off."
+    )
+    stop_guard_instrument_count = models.PositiveSmallIntegerField(
+        default=3, help_text="So many of one side of one instrument lock that side there. 0: off."
+    )
+    low_profit_count = models.PositiveSmallIntegerField(
+        default=0, help_text="Positions of an instrument after which its result is judged. 0: off."
+    )
+    low_profit = ExactDecimalField(
+        default=Decimal(0), help_text="Less than this, as the sum of results over values, locks the instrument."
+    )
+    max_drawdown = ExactDecimalField(
+        default=Decimal("0.2"), help_text="Fall of equity from its peak within the look-back. 0: off."
+    )
+    max_daily_loss = ExactDecimalField(
+        default=Decimal("0.05"), help_text="Loss of a UTC day over equity at its beginning. 0: off."
+    )
+    max_trades_per_day = models.PositiveIntegerField(default=50, help_text="Positions a UTC day. 0: no limit.")
+    max_loss_streak = models.PositiveSmallIntegerField(default=6, help_text="Losses in a row. 0: off.")
+    max_failures = models.PositiveSmallIntegerField(default=5, help_text="Cycles that fail in a row. 0: off.")
+    lock_look_back_minutes = models.PositiveIntegerField(default=1440, help_text="How far locks look back.")
+    lock_minutes = models.PositiveIntegerField(default=120, help_text="How long a lock holds after what caused it.")
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
 
@@ -54,12 +103,4 @@ class RiskPolicy(models.Model):
     @property
     def limits(self) -> Policy:
         """The frozen value that the rules take."""
-        return Policy(
-            name=self.name, version=self.version, risk_per_trade=self.risk_per_trade,
-            max_position_notional=self.max_position_notional, max_positions=self.max_positions,
-            max_exposure=self.max_exposure, max_leverage=self.max_leverage, max_margin_use=self.max_margin_use,
-            min_reward_to_risk=self.min_reward_to_risk, min_confidence=self.min_confidence,
-            min_stop_distance=self.min_stop_distance, max_stop_distance=self.max_stop_distance,
-            min_notional=self.min_notional, max_slippage=self.max_slippage,
-            max_data_age_seconds=self.max_data_age_seconds,
-        )  # fmt: skip
+        return Policy(self.name, self.version, **{name: getattr(self, name) for name in LIMITS})

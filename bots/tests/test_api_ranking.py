@@ -1,6 +1,7 @@
 from datetime import timedelta
 from decimal import Decimal as D
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -9,8 +10,12 @@ from rest_framework.test import APIClient
 from bots.tests import rows
 from ledger.tests import builders
 from ledger.tests.builders import NOW
+from markets import history
+from markets.domain.candles import Candles, milliseconds
+from markets.models import Feed
 
 pytestmark = pytest.mark.django_db
+DAY = 86_400_000
 
 
 @pytest.fixture
@@ -53,7 +58,52 @@ def test_performance_tells_every_figure_on_positions_and_on_equity(api, alice):
         "max_drawdown": "0.05", "exposure": "0.501968503937007874",
         "model_cost": "0", "unknown_costs": 0, "net_rate_of_return": "0.016",
     }  # fmt: skip
-    assert get(api, f"performance/{one.pk}/") == row
+    alone = get(api, f"performance/{one.pk}/")
+    assert {name: alone[name] for name in row} == row
+
+
+@pytest.mark.requirement("LED-05")
+def test_one_bot_comes_with_its_statistics_and_buy_and_hold_beside_them(api, alice):
+    one = bot(alice)
+    builders.cash_entry(one.book, "10000", at=NOW)
+    for number in range(12):
+        won = builders.closed_position(one.book, "30" if number % 3 else "-45", closed_at=NOW + timedelta(hours=number))
+        builders.cash_entry(one.book, "1", kind="realised", position=won)
+    for day, equity in enumerate([10000, 10200, 9690, 10400]):
+        builders.equity_point(one.book, str(equity), at=NOW + timedelta(days=day))
+    step = 300_000
+    for day, price in ((0, 100.0), (1, 110.0), (3, 120.0)):
+        at = milliseconds(NOW) if not day else milliseconds(NOW) // DAY * DAY + day * DAY - step
+        closes = Candles(*(np.array([value]) for value in (at, 100.0, 125.0, 90.0, price, 1.0)))
+        history.append(candles={(one.instruments.get().pk, "5m"): closes})
+    Feed.objects.update(market_now=NOW + timedelta(days=3))
+
+    told = get(api, f"performance/{one.pk}/")["statistics"]
+
+    closed = told["closed_positions"]
+    assert (closed["positions"], closed["won"], closed["net"]) == (12, 8, "60")
+    assert closed["best"]["net"] == "30"
+    low, high = closed["win_rate_interval"]
+    assert low < 8 / 12 < high
+    assert closed["held"]["shortest"] == 0
+    on_equity = told["on_equity"]
+    assert (on_equity["days"], on_equity["total_return"]) == (4, pytest.approx(0.04))
+    assert on_equity["sharpe_interval"] is None
+    start = NOW.date()
+    fall = on_equity["drawdown"]
+    assert fall["depth"] == pytest.approx(0.05)
+    assert (fall["peak_on"], fall["trough_on"], fall["recovered_on"]) == tuple(
+        str(start + timedelta(days=day)) for day in (1, 2, 3)
+    )
+    assert (fall["days_to_trough"], fall["days_to_recovery"], fall["longest_days"]) == (1, 1, 2)
+    assert told["on_closed"]["total_return"] == pytest.approx(0.006)
+    fee = float(one.instruments.get().taker_fee)
+    assert told["buy_and_hold"]["total_return"] == pytest.approx(1.2 * (1 - fee) - 1)
+    assert told["invested"] == 0
+
+
+def test_the_statistics_of_others_are_not_to_be_had(api, alice, bob):
+    assert api.get(f"/api/v1/performance/{bot(bob).pk}/").status_code == 404
 
 
 def test_a_bot_that_has_done_nothing_has_no_ratios(api, alice):

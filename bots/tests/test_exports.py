@@ -14,9 +14,18 @@ def test_the_journal_with_exact_numbers_oldest_first():
     builders.cash_entry(book, "10000", ref="first")
     builders.cash_entry(book, "-0.00000001", kind="fee", ref="second")
     head, one, two = exports.lines(book, "journal")
-    assert head == ["time", "kind", "amount", "currency", "instrument", "ref"]
-    assert one == ["2025-05-01T12:00:00+00:00", "deposit", "10000", "USDT", "", "first"]
+    assert head == ["time", "kind", "amount", "currency", "instrument", "ref", "rate"]
+    assert one == ["2025-05-01T12:00:00+00:00", "deposit", "10000", "USDT", "", "first", ""]
     assert two[2] == "-0.00000001"
+
+
+def test_a_fee_in_another_currency_comes_with_its_rate():
+    book = builders.book()
+    builders.cash_entry(book, "-0.001", kind="fee", currency="BNB", rate=D("612.34"))
+    told = exports.document(book, "journal")
+    assert (told["book"], told["currency"], told["table"]) == (book.pk, "USDT", "journal")
+    [row] = told["rows"]
+    assert (row["amount"], row["currency"], row["rate"]) == ("-0.001", "BNB", "612.34")
 
 
 def test_trades_with_their_role():
@@ -33,4 +42,5 @@ def test_no_text_is_run_by_a_spreadsheet(ref):
     book = builders.book()
     builders.cash_entry(book, ref=ref)
     _, row = exports.lines(book, "journal")
-    assert row[-1] == f"'{ref}"
+    assert row[-2] == f"'{ref}"
+    assert exports.document(book, "journal")["rows"][0]["ref"] == ref

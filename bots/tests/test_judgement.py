@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -11,10 +12,13 @@ from hypothesis import strategies as st
 from bots.domain.decisions import parse
 from bots.domain.judgement import Outcome, Plan, judge
 from bots.domain.policy import Policy
+from bots.domain.risk import prices
 from bots.tests import builders
 from bots.tests.builders import BTC, ETH, NOW, SOL, briefing, d, held, pending, policy, portfolio, rules, view
 from ledger.domain.intents import IntentDraft, Kind
 from ledger.domain.portfolio import HeldPosition, Portfolio
+from markets.domain.book_depth import UNKNOWN_LIQUIDITY
+from markets.domain.covariance import Covariance
 from markets.domain.margin import liquidation_price
 
 LONG = {"symbol": BTC, "action": "open_long", "conviction": 0.7, "stop": 95, "target": 112}
@@ -330,8 +334,20 @@ POLICIES = st.builds(
     risk_per_trade=fractions(2, 100), max_position_notional=fractions(100, 3000), max_positions=st.integers(2, 5),
     max_exposure=fractions(200, 5000), max_leverage=st.integers(1, 60), max_margin_use=fractions(200, 1000),
     min_reward_to_risk=fractions(0, 1500), min_stop_distance=fractions(1, 5), max_stop_distance=fractions(50, 300),
-    min_notional=st.integers(1, 50), max_slippage=fractions(0, 10),
+    min_notional=st.integers(1, 50), max_slippage=fractions(0, 10), max_side_exposure=fractions(200, 4000),
+    max_depth_share=fractions(100, 100_000), max_spread=fractions(1, 10), liquidation_buffer=fractions(0, 1000),
+    max_funding=fractions(0, 5), max_volatility=fractions(5, 200),
 )  # fmt: skip
+
+
+@st.composite
+def covariances(draw):
+    """Any mixture of three independent moves: symmetric, and never negative for any book."""
+    mixture = np.array(draw(st.lists(st.integers(-60, 60), min_size=9, max_size=9))).reshape(3, 3) / 1000
+    return Covariance(SYMBOLS, mixture @ mixture.T)
+
+
+COVARIANCES = covariances()
 
 
 @st.composite
@@ -344,7 +360,11 @@ def views(draw, symbol):
         max_quantity=draw(st.none() | st.just(d(step) * 50)), taker_fee=draw(fractions(0, 2)),
     )  # fmt: skip
     mark = price * draw(fractions(990, 1010))
-    return view(price, rules_=found, spread=draw(fractions(0, 5)), mark=mark - mark % d(tick))
+    made = view(
+        price, rules_=found, spread=draw(fractions(0, 5)), mark=mark - mark % d(tick),
+        liquidity=draw(st.sampled_from([0, 1_000, 100_000])),
+    )  # fmt: skip
+    return replace(made, quote=replace(made.quote, funding_rate=draw(st.none() | fractions(-1, 1))))
 
 
 @st.composite
@@ -404,6 +424,8 @@ def situations(draw):
         *markets, policy_=draw(POLICIES), portfolio_=book, state=draw(st.sampled_from(["active"] * 8 + ["halted"])),
         account_exposure=book.exposure + draw(others), account_equity=book.equity + draw(others),
         account_max_exposure=draw(st.none() | fractions(100, 4000)),
+        user_exposure=book.exposure + draw(others), user_equity=book.equity + draw(others),
+        user_max_exposure=draw(st.none() | fractions(100, 4000)), covariance=draw(st.none() | COVARIANCES),
     )  # fmt: skip
     return told, [draw(proposals(market, book.position(market.symbol))) for market in markets]
 
@@ -447,6 +469,8 @@ def figures(book: Portfolio, start: Portfolio, drafts, limits: Policy, markets) 
     found = {
         ("positions", ""): Decimal(len(book.occupied)),
         ("exposure", ""): sum((entry.notional for entry in book.pending), Decimal(0)),
+        ("side", "long"): sum((entry.notional for entry in book.pending if entry.long), Decimal(0)),
+        ("side", "short"): sum((entry.notional for entry in book.pending if not entry.long), Decimal(0)),
         ("margin", ""): book.margin + book.reserved,
         ("short of cash", ""): max(Decimal(0), -book.available),
     }
@@ -456,6 +480,9 @@ def figures(book: Portfolio, start: Portfolio, drafts, limits: Policy, markets) 
         worth = sum(worth for _, worth, _ in parts)
         found["notional", symbol] = worth
         found["exposure", ""] += worth
+        found["side", "long" if position.long else "short"] += worth
+        liquidity = markets[symbol].quote.liquidity or UNKNOWN_LIQUIDITY
+        found["depth", symbol] = worth / liquidity
         found["leverage", symbol] = Decimal(position.leverage)
         if position.stop is None:
             found["risk", symbol] = Decimal("Infinity")
@@ -467,10 +494,24 @@ def figures(book: Portfolio, start: Portfolio, drafts, limits: Policy, markets) 
     return found
 
 
+def volatility(told, entries) -> float:
+    """Of the book with these entries, worth what they are worth at most."""
+    book, shares = told.portfolio, dict.fromkeys(SYMBOLS, 0.0)
+    for part in (*book.positions, *book.pending):
+        shares[part.symbol] += float(part.notional / book.equity) * (1 if part.long else -1)
+    for draft in entries.values():
+        market = told.snapshot.instruments[draft.symbol]
+        value = prices(market, draft.long, told.policy.max_slippage, draft.limit).value
+        shares[draft.symbol] += float(draft.quantity * value / book.equity) * (1 if draft.long else -1)
+    return told.covariance.volatility(told.covariance.weights(shares))
+
+
 def caps(equity: Decimal, limits: Policy) -> dict[str, Decimal]:
     return {
         "positions": Decimal(limits.max_positions),
         "exposure": limits.max_exposure * equity,
+        "side": limits.max_side_exposure * equity,
+        "depth": limits.max_depth_share,
         "margin": limits.max_margin_use * equity,
         "short of cash": Decimal(0),
         "notional": limits.max_position_notional * equity,
@@ -501,6 +542,12 @@ def test_no_plan_exceeds_a_limit_or_grows_an_excess(situation):
     if told.account_max_exposure is not None and entries:
         grown = told.account_exposure + new["exposure", ""] - old["exposure", ""]
         assert grown <= told.account_max_exposure * told.account_equity + DUST
+    if told.user_max_exposure is not None and entries:
+        grown = told.user_exposure + new["exposure", ""] - old["exposure", ""]
+        assert grown <= told.user_max_exposure * told.user_equity + DUST
+    if told.covariance is not None and book.equity > 0 and entries:
+        first, last = (volatility(told, one) for one in ({}, entries))
+        assert last <= max(first, float(limits.max_volatility)) + 1e-9
     for item in made.items:
         _entries_are_sound(item, told, markets, after)
 

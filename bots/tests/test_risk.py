@@ -5,19 +5,23 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bots.domain.exit_plan import CloseBelow
+from bots.domain.locks import Lock
 from bots.domain.policy import PRESETS
 from bots.domain.risk import Candidate, Context, Prices, Verdict
 from bots.domain.rules import RULES, examine, rule_list
 from bots.tests.builders import BTC, ETH, NOW, candles, d, held, pending, policy, portfolio, rules, view
 from ledger.domain.intents import Kind
+from markets.domain.covariance import Covariance
 
 CHECKS = {rule.code: rule.check for rule in RULES}
 FREE = policy(
-    risk_per_trade=1, max_position_notional=20, max_exposure=20, max_margin_use=1, max_slippage=0, max_leverage=50
-)
+    risk_per_trade=1, max_position_notional=20, max_exposure=20, max_margin_use=1, max_slippage=0, max_leverage=50,
+    max_side_exposure=20, max_depth_share=100,
+)  # fmt: skip
 
 
 def candidate(price=100, **fields) -> Candidate:
@@ -74,6 +78,22 @@ def test_safe_mode():
     assert "only exit" in denies("safe_mode", context_=context(safe_mode=True)).text
 
 
+@pytest.mark.requirement("RSK-03")
+def test_locked_for_the_instrument_and_the_side_until_its_time():
+    def lock(**fields):
+        made = Lock("stop_guard", NOW + timedelta(minutes=1), "Three stops.", limit=d(3), value=d(3))
+        return context(locks=(replace(made, **fields),))
+
+    found = denies("locked", context_=lock())
+    assert (found.limit, found.value) == (3, 3)
+    assert "until 02 Mar 12:01 UTC: Three stops." in found.text
+    denies("locked", context_=lock(symbol=BTC, side="long"))
+    assert allows("locked", context_=lock(until=NOW))
+    assert allows("locked", context_=lock(symbol=ETH))
+    assert allows("locked", context_=lock(side="short"))
+    assert allows("locked")
+
+
 def test_instrument_blocked():
     assert allows("instrument_blocked", context_=context(blocked={ETH: "an order of unknown fate"}))
     blocked = denies("instrument_blocked", context_=context(blocked={BTC: "an order of unknown fate"}))
@@ -117,6 +137,111 @@ def test_price_band():
     assert allows("price_band", candidate(110, view=view(100)))
     denies("price_band", candidate("110.1", view=view(100)))
     denies("price_band", candidate("89.9", view=view(100)))
+    narrow = context(policy_=policy(price_band="0.02"))
+    assert allows("price_band", candidate(102, view=view(100)), narrow)
+    denies("price_band", candidate("102.1", view=view(100)), narrow)
+
+
+def test_spread():
+    at_limit = candidate(view=view(1000, spread="0.002"))
+
+    assert allows("spread", at_limit)
+    assert denies("spread", candidate(view=view(1000, spread="0.0022"))).value == d("0.0022")
+
+
+def test_funding_is_limited_for_the_side_that_pays():
+    def paying(rate, long=True, hours=8):
+        seen = view(rules_=rules(funding_hours=hours))
+        return candidate(view=replace(seen, quote=replace(seen.quote, funding_rate=d(rate))), long=long)
+
+    assert allows("funding", paying("0.001"))
+    assert denies("funding", paying("0.001001")).limit == d("0.003")
+    assert allows("funding", paying("0.05", long=False))
+    denies("funding", paying("-0.001001", long=False))
+    assert allows("funding", paying("0.000125", hours=1))
+    denies("funding", paying("0.000126", hours=1))
+    assert ask("funding", paying("-0.001")).value == d("-0.003")
+    assert allows("funding")  # nothing is known of it
+
+
+def test_depth_counts_the_whole_position():
+    half = context(policy_=policy(max_depth_share="0.5"))
+    deep = view(liquidity=2000)
+
+    assert allows("depth", candidate(quantity=10 - d("0.001"), view=deep), half)
+    assert shrinks("depth", candidate(quantity=12, view=deep), half) == d("9.999")
+    held_already = replace(half, portfolio=portfolio(held(quantity=9)))
+    assert shrinks("depth", candidate(quantity=3, view=deep), held_already) == d("0.999")
+    denies("depth", candidate(quantity=3, view=deep), replace(half, portfolio=portfolio(held(quantity=10))))
+
+
+def test_an_unknown_depth_is_a_small_one():
+    half = context(policy_=policy(max_depth_share="0.5"))
+
+    assert allows("depth", candidate(quantity=49), half)
+    assert shrinks("depth", candidate(quantity=60), half) == d("49.999")
+
+
+def test_side_exposure_counts_one_side_with_its_live_entries():
+    most = policy(max_side_exposure="0.1")
+    longs = context(held(ETH, quantity=5), policy_=most, pending=(pending("SOL", quantity=2),))
+
+    assert allows("side_exposure", candidate(quantity="2.999"), longs)
+    assert shrinks("side_exposure", candidate(quantity=4), longs) == d("2.999")
+    assert allows("side_exposure", candidate(quantity="9.999", long=False, stop=105), longs)
+    assert shrinks("side_exposure", candidate(quantity=11, long=False, stop=105), longs) == d("9.999")
+    denies("side_exposure", candidate(quantity=1), context(held(ETH, quantity=10), policy_=most))
+
+
+@pytest.mark.requirement("RSK-04")
+def test_user_exposure_is_over_all_accounts():
+    def over(exposure, limit="1", equity=20_000):
+        return context(user_exposure=d(exposure), user_equity=d(equity), user_max_exposure=d(limit))
+
+    assert allows("user_exposure", candidate(quantity=99), over(10_000))
+    assert shrinks("user_exposure", candidate(quantity=120), over(10_000)) == d("99.999")
+    denies("user_exposure", context_=over(20_000))
+    assert allows("user_exposure")  # the owner has no limit
+    assert "not known" in denies("user_exposure", context_=context(user_max_exposure=d(1))).text
+
+
+SIGMA = Covariance((BTC, ETH), np.array([[0.0004, 0.0003], [0.0003, 0.0009]]))  # 2 % and 3 % a day, hand in hand
+
+
+@pytest.mark.requirement("RSK-04")
+def test_portfolio_volatility_is_the_root_of_the_quadratic_form():
+    one = context(held(ETH, quantity=50), policy_=policy(max_volatility="0.03"), covariance=SIGMA)
+
+    found = ask("portfolio_volatility", candidate(quantity=50), one)  # half of equity each
+    assert found.value == pytest.approx(d((0.25 * 0.0004 + 0.25 * 0.0009 + 0.5 * 0.0003) ** 0.5))
+    assert allows("portfolio_volatility", candidate(quantity=50), one)
+    left = shrinks("portfolio_volatility", candidate(quantity=200), one)
+    assert ask("portfolio_volatility", candidate(quantity=left), one).value <= d("0.03")
+    assert ask("portfolio_volatility", candidate(quantity=left + d("0.01")), one).value > d("0.03")
+
+
+def test_portfolio_volatility_counts_live_entries_and_the_other_side_takes_away():
+    waiting = context(policy_=policy(max_volatility="0.03"), covariance=SIGMA, pending=(pending(ETH, quantity=100),))
+
+    denies("portfolio_volatility", candidate(quantity=1), waiting)  # 3 % already
+    hedge = ask("portfolio_volatility", candidate(quantity=50, long=False, stop=105), waiting)
+    assert hedge.effect == "allow"
+    assert hedge.value < d("0.03")
+
+
+def test_a_book_beyond_its_volatility_may_only_take_what_does_not_raise_it():
+    beyond = context(held(ETH, quantity=200), policy_=policy(max_volatility="0.03"), covariance=SIGMA)
+
+    hedge = candidate(quantity=50, long=False, stop=105)
+    assert allows("portfolio_volatility", hedge, beyond)
+    assert shrinks("portfolio_volatility", replace(hedge, quantity=d(400)), beyond) == d("299.999")
+    denies("portfolio_volatility", candidate(quantity=1), beyond)
+
+
+def test_portfolio_volatility_of_what_is_not_known_is_left_to_the_other_rules():
+    assert allows("portfolio_volatility")
+    other = Covariance((ETH,), np.array([[0.0009]]))
+    assert allows("portfolio_volatility", context_=context(covariance=other))
 
 
 def test_stop_missing():

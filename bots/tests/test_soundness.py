@@ -38,6 +38,15 @@ def test_every_limit_has_a_range():
         ("min_notional", "0", "above 0"),
         ("max_slippage", "-0.001", "at least 0"),
         ("max_data_age_seconds", "0", "at least 1"),
+        ("max_side_exposure", "0", "above 0"),
+        ("price_band", "0.6", "at most 0.5 of the price"),
+        ("max_spread", "0", "above 0"),
+        ("max_depth_share", "101", "at most 100"),
+        ("max_funding", "-0.1", "at least 0"),
+        ("liquidation_buffer", "2.1", "at most 2"),
+        ("max_volatility", "0", "above 0"),
+        ("lock_minutes", "0", "at least 1"),
+        ("max_daily_loss", "1.1", "at most 1 of equity"),
     ],
 )
 def test_a_limit_out_of_range_gets_one_sentence(name, value, word):
@@ -51,7 +60,12 @@ def test_a_limit_out_of_range_gets_one_sentence(name, value, word):
     [
         ({"min_stop_distance": "0.05", "max_stop_distance": "0.04"}, "max_stop_distance", "below the smallest"),
         ({"max_position_notional": "1.6"}, "max_position_notional", "exceed the limit of all together"),
-        ({"max_position_notional": "1.9", "max_exposure": "2"}, "max_position_notional", "no position can be larger"),
+        ({"max_side_exposure": "0.4"}, "max_side_exposure", "exceed the limit of its side"),
+        (
+            {"max_position_notional": "1.9", "max_side_exposure": "2", "max_exposure": "2"},
+            "max_position_notional",
+            "no position can be larger",
+        ),
     ],
 )
 def test_limits_that_contradict_each_other_get_one_sentence(changes, name, word):

@@ -75,6 +75,53 @@ def test_the_page_of_a_bot(page, bot):
     assert f'ws-connect="/ws/pages?page=bot&amp;id={bot.pk}&amp;since=' in html
 
 
+@pytest.mark.requirement("RSK-03")
+def test_a_lock_is_shown_and_lifted(page, bot, alice):
+    lock = builders.lock(bot.book)
+    builders.lock(
+        bot.book, kind="cooldown", reason="Over.", at=NOW - timedelta(hours=2), until=NOW - timedelta(hours=1)
+    )
+    html = text(page.get(f"/bots/{bot.pk}/"))
+    assert "Loss streak" in html
+    assert "3 losses in a row." in html
+    assert "Over." not in html
+    answer = text(page.post(f"/locks/{lock.pk}/lift/", headers=HTMX))
+    assert "Trend may enter again." in answer
+    assert "3 losses in a row." not in answer
+    lock.refresh_from_db()
+    assert lock.lifted_by == alice
+    assert "was lifted before" in text(page.post(f"/locks/{lock.pk}/lift/", headers=HTMX))
+
+
+def test_a_lock_of_others_is_not_there(page, bob):
+    other = builders.lock(rows.bot(bob).book)
+    assert page.post(f"/locks/{other.pk}/lift/").status_code == 404
+    assert page.get(f"/locks/{other.pk}/lift/").status_code == 405
+    other.refresh_from_db()
+    assert other.lifted_at is None
+
+
+@pytest.mark.requirement("LED-05")
+def test_the_figures_of_a_bot_stand_in_tables(page, bot):
+    for number in range(12):
+        won = builders.closed_position(bot.book, "30" if number % 3 else "-45", closed_at=NOW + timedelta(hours=number))
+        builders.cash_entry(bot.book, "1", kind="realised", position=won)
+    html = text(page.get(f"/bots/{bot.pk}/"))
+    for name in ("Sharpe", "Drawdown", "Buy and hold", "Profit factor", "SQN", "Turnover"):
+        assert name in html
+    assert re.search(r"Win rate <small>\d+ % to \d+ %</small></th><td class=\"n\">67 %", html)
+    assert "30.00, −45.00" in html
+    assert "Figures of a year begin after 30 days." in html
+
+
+def test_figures_of_a_year_are_told_after_a_month(page, bot):
+    for day in range(31):
+        builders.equity_point(bot.book, str(10000 + day * 10 - day % 3 * 25), at=NOW + timedelta(days=day))
+    html = text(page.get(f"/bots/{bot.pk}/"))
+    assert "Figures of a year begin" not in html
+    assert re.search(r"Sharpe <small>[\d.−]+ to [\d.]+</small>", html)
+
+
 def test_a_waiting_entry_is_told(page, bot):
     builders.position(bot.book, state="opening", quantity="0", opened_at=None)
     assert "the entry order is waiting to be filled" in text(page.get(f"/bots/{bot.pk}/"))

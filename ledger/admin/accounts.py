@@ -19,6 +19,7 @@ from ledger.models import Account, Book, BookKind, Position, PositionState, Trad
 from markets.admin import Exact, History, coloured, exact, link
 from markets.feeds import clock
 
+from .auditing import Audited
 from .ownership import Own, Owned
 
 STATE_COLOURS = {
@@ -70,7 +71,8 @@ class Stateful(Owned, Exact):
 
 
 @admin.register(Account)
-class AccountAdmin(Stateful):
+class AccountAdmin(Audited, Stateful):
+    audited = ("max_exposure",)
     actions = (*Stateful.actions, "flatten")
     list_display = (
         "name", "owner", "kind", "feed", "currency", "state", "books_count", "max_exposure", "trouble",

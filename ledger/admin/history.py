@@ -7,7 +7,18 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from ledger.models import BookKind, CashEntry, EquityPoint, Order, OrderState, Position, PositionState, Trade
+from ledger.models import (
+    AuditEntry,
+    BookKind,
+    CashEntry,
+    EquityPoint,
+    Lock,
+    Order,
+    OrderState,
+    Position,
+    PositionState,
+    Trade,
+)
 from ledger.valuation import marked
 from markets.admin import History, coloured, link
 
@@ -107,3 +118,27 @@ class EquityPointAdmin(OfBook):
     list_filter = (("book", Own),)
     list_select_related = ("book",)
     search_fields = ("book__name",)
+
+
+@admin.register(Lock)
+class LockAdmin(Owned, History):
+    list_display = ("id", "book", "kind", "symbol", "side", "reason", "at", "until", "lifted_at", "lifted_by")
+    list_filter = ("kind", ("book", Own))
+    list_select_related = ("book", "lifted_by")
+    search_fields = ("symbol", "reason", "book__name")
+    owner_path = "book__owner"
+
+
+@admin.register(AuditEntry)
+class AuditAdmin(History):
+    """The trail of the whole system is for those who answer for it."""
+
+    list_display = ("id", "at", "actor", "kind", "subject", "change")
+    list_filter = ("kind",)
+    search_fields = ("actor", "subject", "change")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)

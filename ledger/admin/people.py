@@ -15,9 +15,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from ledger.models import ApiToken, User
+from ledger.models import ApiToken, AuditKind, User
 from markets.admin import History
 
+from .auditing import Audited
 from .ownership import Own, Owned
 
 
@@ -29,7 +30,8 @@ class UserForm(UserChangeForm):
 
 
 @admin.register(User)
-class UserAdmin(Owned, BaseUserAdmin, ModelAdmin):
+class UserAdmin(Audited, Owned, BaseUserAdmin, ModelAdmin):
+    audited = ("max_exposure", "is_active", "is_staff", "is_superuser")
     form = UserForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -44,6 +46,7 @@ class UserAdmin(Owned, BaseUserAdmin, ModelAdmin):
     )
     list_filter = ("is_active", "is_staff", "is_superuser")
     readonly_fields = ("last_login", "date_joined")
+    fieldsets = (*(BaseUserAdmin.fieldsets or ()), ("Limits", {"fields": ("max_exposure",)}))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).annotate(account_count=Count("accounts"))
@@ -66,7 +69,8 @@ class UserAdmin(Owned, BaseUserAdmin, ModelAdmin):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(Owned, History):
+class ApiTokenAdmin(Audited, Owned, History):
+    audit_kind = AuditKind.KEYS
     list_display = (
         "starts_with",
         "user",

@@ -116,10 +116,17 @@ class Portfolio:
 
 @dataclass(frozen=True, slots=True)
 class AccountPortfolio:
-    """All books of an account, keyed by book id; `max_exposure` over equity is the account's own limit."""
+    """All books of an account, keyed by book id; `max_exposure` over equity is the account's own limit.
+
+    `user_max_exposure` is the limit of its owner over this account and the others, `beside_exposure` and
+    `beside_equity` what the others have.
+    """
 
     books: Mapping[int, Portfolio]
     max_exposure: Decimal | None = None
+    user_max_exposure: Decimal | None = None
+    beside_exposure: Decimal = ZERO
+    beside_equity: Decimal = ZERO
 
     @property
     def equity(self) -> Decimal:
@@ -128,3 +135,11 @@ class AccountPortfolio:
     @property
     def exposure(self) -> Decimal:
         return sum((book.exposure for book in self.books.values()), ZERO)
+
+    @property
+    def user_equity(self) -> Decimal:
+        return self.equity + self.beside_equity
+
+    @property
+    def user_exposure(self) -> Decimal:
+        return self.exposure + self.beside_exposure

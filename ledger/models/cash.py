@@ -37,6 +37,11 @@ class CashEntry(models.Model):
     kind = models.CharField(max_length=12, choices=CashKind)
     currency = models.CharField(max_length=20)
     amount = ExactDecimalField()
+    rate = ExactDecimalField(
+        null=True,
+        blank=True,
+        help_text="Of a fee in another currency: its price in the book's own when it was booked; empty: not known.",
+    )
     ref = models.CharField(max_length=100)
     trade = models.ForeignKey(
         Trade, on_delete=models.PROTECT, null=True, blank=True, related_name="entries", db_index=False

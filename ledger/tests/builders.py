@@ -6,6 +6,7 @@ Every builder takes the columns of its model as keywords; what is not said is pl
 They write rows directly: a test of a workflow uses the workflow instead.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 
@@ -18,6 +19,7 @@ from ledger.models import (
     EquityPoint,
     Intent,
     IntentKind,
+    Lock,
     Order,
     OrderState,
     Position,
@@ -33,7 +35,7 @@ from markets.tests.rows import EXCHANGE, NOW, SYMBOL, TIERS, feed, instrument, q
 
 __all__ = [
     "EXCHANGE", "NOW", "SYMBOL", "TIERS", "account", "book", "cash_entry", "closed_position", "equity_point",
-    "feed", "instrument", "intent", "order", "position", "quote", "state", "token", "trade", "user",
+    "feed", "instrument", "intent", "lock", "order", "position", "quote", "state", "token", "trade", "user",
 ]  # fmt: skip
 
 _numbers = count(1)
@@ -166,6 +168,12 @@ def equity_point(book_=None, equity="10000", at=NOW, **fields) -> EquityPoint:
 def state(scope="system", state="active", **fields) -> TradingState:
     defaults = {"reason": "for a test", "at": NOW}
     return TradingState.objects.create(scope=scope, state=state, **defaults | fields)
+
+
+def lock(book_=None, **fields) -> Lock:
+    """A loss streak that locks everything for an hour."""
+    defaults = {"kind": "loss_streak", "reason": "3 losses in a row.", "at": NOW, "until": NOW + timedelta(hours=1)}
+    return Lock.objects.create(book=book_ or book(), **defaults | fields)
 
 
 def token(owner=None, text="t" * 43, **fields) -> ApiToken:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('ledger', '0003_hot_indexes'),
+        ('ledger', '0006_audit_stays'),
         ('markets', '0003_hot_indexes'),
     ]
 

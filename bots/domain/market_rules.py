@@ -1,0 +1,55 @@
+"""Rules on the market an entry goes into: how wide its spread is, how deep it is, and what holding costs.
+
+Each is one pure function of candidate and context; their order and wording are in `rules`.
+"""
+
+from markets.domain.book_depth import UNKNOWN_LIQUIDITY
+from markets.domain.rounding import ZERO
+
+from .risk import Candidate, Context, Verdict
+from .size_rules import cut
+from .sizing import fit
+from .wording import amount, percent
+
+HOURS_A_DAY = 24
+
+
+def spread(candidate: Candidate, context: Context) -> Verdict:
+    """From bid to ask, over the price in the middle of them."""
+    limit, quote = context.policy.max_spread, candidate.view.quote
+    wide = (quote.ask - quote.bid) * 2 / (quote.ask + quote.bid)
+    if wide > limit:
+        text = f"The spread is {percent(wide)} of the price; at most {percent(limit)}."
+        return Verdict("deny", "spread", limit, wide, text)
+    return Verdict("allow", "spread", limit, wide, f"The spread is {percent(wide)} of the price.")
+
+
+def funding(candidate: Candidate, context: Context) -> Verdict:
+    """What the side of the entry would pay a day at the rate that is known now; to receive it is free."""
+    limit, rate = context.policy.max_funding, candidate.view.quote.funding_rate
+    if rate is None:
+        return Verdict("allow", "funding", limit, None, "No funding is known of.")
+    paid = (rate if candidate.long else -rate) * HOURS_A_DAY / max(candidate.rules.funding_hours, 1)
+    if paid > limit:
+        text = f"Funding would cost {percent(paid)} of the position a day; at most {percent(limit)}."
+        return Verdict("deny", "funding", limit, paid, text)
+    verb = "costs" if paid >= ZERO else "brings"
+    return Verdict("allow", "funding", limit, paid, f"Funding {verb} {percent(abs(paid))} of the position a day.")
+
+
+def depth(candidate: Candidate, context: Context) -> Verdict:
+    """The whole position against what usually trades in one candle: what cannot be sold again is not bought."""
+    limit, held, liquidity = context.policy.max_depth_share, context.held(candidate), candidate.view.quote.liquidity
+    traded = liquidity if liquidity > ZERO else UNKNOWN_LIQUIDITY
+    used = held.notional if held else ZERO
+    share = (used + candidate.notional) / traded
+    if share <= limit:
+        text = f"The position is {percent(share)} of what usually trades in one candle."
+        return Verdict("allow", "depth", limit, share, text)
+    text = (
+        f"The position would be {percent(share)} of the {amount(traded, candidate.rules.quote)} that usually trade in "
+        f"one candle; at most {percent(limit)}."
+    )
+    return cut(
+        candidate, "depth", limit, share, fit(limit * traded - used, candidate.prices.value, candidate.rules), text
+    )
