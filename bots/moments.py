@@ -19,7 +19,9 @@ from .models import Decision, Moment
 from .questions import Question
 
 # What may have changed between the question and the judgement, while the model thought.
-JUDGED = ("portfolio", "state", "account_exposure", "account_equity")
+JUDGED = (
+    "portfolio", "state", "account_exposure", "account_equity", "user_exposure", "user_equity", "user_max_exposure", "locks",
+)  # fmt: skip
 
 
 def keep(*, decision: Decision, question: Question, judged: Briefing) -> Moment:

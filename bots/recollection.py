@@ -19,8 +19,8 @@ TRADES = 3
 
 
 def last_asked(bot: Bot) -> tuple[Decision | None, Memory | None]:
-    """The newest decision at which the bot's model was asked, and what the triggers remember of it."""
-    found = Decision.objects.filter(bot=bot).asked().order_by("-id").first()
+    """The newest decision at which the bot's model was asked and has answered, and what the triggers remember of it."""
+    found = Decision.objects.filter(bot=bot, held_because="").asked().order_by("-id").first()
     return found, Memory.of_json(found.seen) if found is not None and found.seen else None
 
 

@@ -11,13 +11,15 @@ from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from .exit_plan import Condition, parse_invalidation
 
 _CONDITIONS = frozenset(get_args(Condition))
 
 
 def as_json(value: Any) -> Any:
-    """A value of plain types, dataclasses, tuples and mappings as JSON holds it. Raises TypeError for others."""
+    """A value of plain types, dataclasses, tuples, mappings and arrays of floats as JSON holds it. Raises TypeError for others."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Decimal):
@@ -30,6 +32,8 @@ def as_json(value: Any) -> Any:
         return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, tuple):
         return [as_json(inner) for inner in value]
     raise TypeError(f"{type(value).__name__} cannot be kept.")
@@ -48,6 +52,8 @@ def of_json(kind: Any, raw: Any) -> Any:
         return datetime.fromisoformat(raw)
     if get_origin(kind) is tuple:
         return tuple(of_json(get_args(kind)[0], one) for one in raw)
+    if get_origin(kind) is np.ndarray:
+        return np.array(raw, dtype=np.float64)
     if get_origin(kind) is Mapping:
         return {key: of_json(get_args(kind)[1], one) for key, one in raw.items()}
     if is_dataclass(kind):

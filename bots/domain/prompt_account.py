@@ -13,6 +13,7 @@ from markets.domain.rounding import ZERO, nearest_to
 
 from .briefing import Briefing
 from .exit_plan import describe
+from .locks import Lock
 from .prompt_market import minutes, name
 from .significant import at_tick
 from .story import ClosedTrade, Record, Said, Story
@@ -32,6 +33,7 @@ def account(briefing: Briefing) -> str:
         lines.append("no positions")
     lines += [_pending(entry, briefing) for entry in portfolio.pending]
     lines += [f"blocked {symbol}: {why}" for symbol, why in sorted(portfolio.blocked.items())]
+    lines += [_locked(lock, briefing) for lock in briefing.locks if lock.until > briefing.now]
     if briefing.state != "active":
         lines.append(f"trading is {briefing.state.replace('_', '-')}: only exits")
     return "\n".join([*lines, *_story(story, briefing)])
@@ -74,6 +76,12 @@ def _totals(portfolio: Portfolio) -> str:
     if portfolio.reserved:
         parts.append(f"reserved {money(portfolio.reserved)}")
     return " ".join([*parts, f"exposure {money(portfolio.exposure)}"])
+
+
+def _locked(lock: Lock, briefing: Briefing) -> str:
+    """What nothing may be entered in for a while, and why."""
+    what = " ".join(part for part in (lock.symbol and name(lock.symbol, briefing), lock.side) if part) or "all"
+    return f"locked {what} for {minutes(lock.until - briefing.now)}: {text(lock.reason, REASON_LENGTH)}"
 
 
 def _pending(entry: PendingEntry, briefing: Briefing) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from bots.domain.briefing import Briefing
@@ -12,6 +13,7 @@ from bots.domain.exit_plan import IndicatorAbove
 from bots.domain.keeping import as_json, of_json
 from bots.domain.policy import PRESETS, Policy
 from bots.tests import builders, prompts
+from markets.domain.covariance import Covariance
 from markets.domain.snapshot import Snapshot
 
 pytestmark = pytest.mark.requirement("BOT-10")
@@ -27,6 +29,15 @@ def test_a_briefing_comes_back_as_it_was():
     given = bare(prompts.six(story=story, portfolio_=book, account_equity=Decimal("1E+4")))
 
     assert of_json(Briefing, json.loads(json.dumps(as_json(given)))) == given
+
+
+def test_how_instruments_move_together_comes_back():
+    known = Covariance(("BTC", "ETH"), np.array([[0.0004, 1 / 3], [1 / 3, 0.0009]]))
+
+    back = of_json(Briefing, json.loads(json.dumps(as_json(bare(prompts.six(covariance=known))))))
+
+    assert back.covariance.symbols == known.symbols
+    assert (back.covariance.matrix == known.matrix).all()
 
 
 def test_not_a_digit_is_lost():

@@ -7,16 +7,20 @@ import re
 from dataclasses import fields, replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from bots.domain.decisions import parse
 from bots.domain.judgement import judge
+from bots.domain.locks import Lock
 from bots.domain.policy import PRESETS, Policy
 from bots.domain.prompt import render
 from bots.domain.rules import RULES
+from bots.forms import GROUPS
 from bots.prompts import shipped
 from bots.tests import builders, prompts
 from bots.tests.builders import BTC, ETH, NOW, briefing, d, held, policy, portfolio, rules, view
+from markets.domain.covariance import Covariance
 
 pytestmark = pytest.mark.requirement("BOT-04")
 ROOMY = policy(
@@ -31,13 +35,25 @@ def told(*views, item=None, policy_=ROOMY, **fields):
     return briefing(*views, policy_=policy_, timeframes=("5m",), **fields), SOUND | (item or {})
 
 
+LOCK = Lock("stop_guard", NOW + timedelta(minutes=1), "Three stops.", limit=d(3), value=d(3))
+
+
+def paying(rate):
+    """A market in which longs pay this much at each funding."""
+    seen = view()
+    return replace(seen, quote=replace(seen.quote, funding_rate=d(rate)))
+
+
 BREAKING = {
     "trading_state": lambda: told(state="halted"),
+    "locked": lambda: told(locks=(LOCK,)),
     "safe_mode": lambda: told(safe_mode=True),
     "instrument_blocked": lambda: told(portfolio_=portfolio(blocked={BTC: "an order of unknown fate"})),
     "stale_data": lambda: told(view(age=181)),
     "confidence": lambda: told(item={"conviction": 0.29}),
     "price_band": lambda: told(item={"limit": 80, "stop": 75}),
+    "spread": lambda: told(view(spread="0.02"), policy_=replace(ROOMY, max_spread=d("0.001"))),
+    "funding": lambda: told(paying("0.01")),
     "stop_missing": lambda: told(item={"stop": None}),
     "stop_side": lambda: told(item={"stop": 101}),
     "target_side": lambda: told(item={"target": 99}),
@@ -62,6 +78,17 @@ BREAKING = {
     "total_exposure": lambda: told(policy_=replace(ROOMY, max_exposure=d("0.01")), item={"risk_share": 1}),
     "account_exposure": lambda: told(
         account_exposure=d(0), account_equity=d(10_000), account_max_exposure=d("0.01"), item={"risk_share": 1}
+    ),
+    "depth": lambda: told(
+        view(liquidity=2_000), policy_=replace(ROOMY, max_depth_share=d("0.01")), item={"risk_share": 1}
+    ),
+    "side_exposure": lambda: told(policy_=replace(ROOMY, max_side_exposure=d("0.01")), item={"risk_share": 1}),
+    "user_exposure": lambda: told(
+        user_exposure=d(0), user_equity=d(10_000), user_max_exposure=d("0.01"), item={"risk_share": 1}
+    ),
+    "portfolio_volatility": lambda: told(
+        policy_=replace(ROOMY, max_volatility=d("0.001")), covariance=Covariance((BTC,), np.array([[0.0004]])),
+        item={"risk_share": 1},
     ),
     "margin_use": lambda: told(
         policy_=replace(ROOMY, max_margin_use=d("0.01")), item={"risk_share": 1, "leverage": 1}
@@ -127,7 +154,10 @@ def test_nothing_but_the_rules_sentences_depends_on_the_policy():
     assert cautious.user == bold.user
 
 
+# What begins a lock limits no entry: a model is told the locks that hold, and that they do.
+LOCKING = set(GROUPS["Locks"])
 LIMITS = [field.name for field in fields(Policy)][2:]
+LIMITS = [name for name in LIMITS if name not in LOCKING]
 
 
 @pytest.mark.parametrize("limit", LIMITS)
@@ -136,6 +166,16 @@ def test_every_limit_of_a_policy_is_told_by_a_rule(limit):
     after = replace(before, **{limit: getattr(before, limit) * 2})
 
     assert [rule.told(before) for rule in RULES] != [rule.told(after) for rule in RULES]
+
+
+def test_a_model_is_told_the_locks_that_hold():
+    told_to, _ = told(locks=(LOCK, replace(LOCK, until=NOW), replace(LOCK, symbol=BTC, side="long")))
+
+    user = render(told_to, shipped("standard")).user
+
+    assert user.count("locked ") == 2
+    assert "locked all for 1m: Three stops." in user
+    assert "locked BTC long for 1m: Three stops." in user
 
 
 @pytest.mark.parametrize("name", ["standard", "emergency"])
