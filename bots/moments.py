@@ -20,7 +20,8 @@ from .questions import Question
 
 # What may have changed between the question and the judgement, while the model thought.
 JUDGED = (
-    "portfolio", "state", "account_exposure", "account_equity", "user_exposure", "user_equity", "user_max_exposure", "locks",
+    "portfolio", "state", "locks", "account_exposure", "account_equity",
+    "user_exposure", "user_equity", "user_max_exposure",
 )  # fmt: skip
 
 

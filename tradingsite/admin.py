@@ -61,13 +61,22 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("ledger.cashentry", "payments"),
             ("ledger.equitypoint", "show_chart"),
             ("ledger.tradingstate", "traffic"),
+            ("ledger.lock", "lock_clock"),
         ),
     ),
     (
         "Markets",
         (("markets.feed", "rss_feed"), ("markets.instrument", "candlestick_chart"), ("markets.quote", "sell")),
     ),
-    ("People", (("ledger.user", "person"), ("auth.group", "group"), ("ledger.apitoken", "key"))),
+    (
+        "People",
+        (
+            ("ledger.user", "person"),
+            ("auth.group", "group"),
+            ("ledger.apitoken", "key"),
+            ("ledger.auditentry", "history_edu"),
+        ),
+    ),
     (
         "Schedule",
         (

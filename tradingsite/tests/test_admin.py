@@ -11,6 +11,8 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from bots import wordings
 from bots.models import Budget
 from bots.tests import models, rows
+from bots.tests import rows
+from ledger import audit
 from ledger.tests import builders
 from tradingsite.admin import SECTIONS
 
@@ -45,9 +47,11 @@ BUILDERS = {
     "django_celery_beat.periodictask": periodic_task,
     "ledger.account": lambda n: builders.account(builders.user(f"user{n}")),
     "ledger.apitoken": lambda n: builders.token(builders.user(f"user{n}"), text=f"{n}" * 40),
+    "ledger.auditentry": lambda n: audit.write(kind="limits", subject=f"account:{n}", change={}, by=None),
     "ledger.book": lambda n: builders.book(builders.user(f"user{n}")),
     "ledger.cashentry": lambda n: builders.cash_entry(trade=builders.trade()),
     "ledger.equitypoint": lambda n: builders.equity_point(),
+    "ledger.lock": lambda n: builders.lock(),
     "ledger.order": lambda n: builders.order(instrument=coin(n)),
     "ledger.position": lambda n: builders.position(instrument=coin(n)),
     "ledger.trade": lambda n: builders.trade(instrument=coin(n)),

@@ -21,7 +21,7 @@ from tradingsite.tests import growth
 
 pytestmark = pytest.mark.django_db
 
-HISTORY = 550  # rounds of a past: more than any page looks at of one bot
+HISTORY = 1500  # rounds of a past, a minute each: more than any page looks at, and than locks look back (a day)
 GROWTH = 2  # times as much history once more
 # Some statements look at the newest few hundred rows, and a taller index costs a step more. What PostgreSQL reads by
 # which index is a matter of its estimates; a past of twice the rounds more would show as more than a thousand rows.
