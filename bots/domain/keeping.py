@@ -19,7 +19,7 @@ _CONDITIONS = frozenset(get_args(Condition))
 
 
 def as_json(value: Any) -> Any:
-    """Plain types, dataclasses, tuples, mappings and arrays of floats as JSON holds them. Raises TypeError for others."""
+    """Plain types, dataclasses, tuples, mappings and float arrays as JSON holds them. Raises TypeError for others."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, Decimal):

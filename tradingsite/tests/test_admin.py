@@ -11,7 +11,6 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from bots import wordings
 from bots.models import Budget
 from bots.tests import models, rows
-from bots.tests import rows
 from ledger import audit
 from ledger.tests import builders
 from tradingsite.admin import SECTIONS
