@@ -65,6 +65,7 @@ class AccountViewSet(ledger.AccountViewSet):
         control.flatten_account(account=account, by=request.user)  # type: ignore[arg-type]
         return said(f"{account.name} is being closed; its bots are paused.")
 
+    @extend_schema(operation_id="accounts_flatten_all")
     @ASKED
     @action(detail=False, methods=["post"], url_path="flatten", url_name="flatten-all")
     def flatten_all(self, request: Request) -> Response:

@@ -56,7 +56,9 @@ def asking_bot(url: str, **fields) -> Bot:
     bot = Bot.objects.on(feed).select_related("book__account__feed", "owner").order_by("pk").first()
     chosen = model(provider(url, owner=bot.owner))
     Bot.objects.exclude(pk=bot.pk).update(status="paused")
-    Bot.objects.filter(pk=bot.pk).update(decider=f"model:{chosen.name}", **{"decision_seconds": 60} | fields)
+    # At every slot, whatever the triggers would say.
+    defaults = {"decision_seconds": 60, "question_cap_minutes": 0}
+    Bot.objects.filter(pk=bot.pk).update(decider=f"model:{chosen.name}", **defaults | fields)
     bot.refresh_from_db()
     return bot
 

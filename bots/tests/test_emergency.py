@@ -13,7 +13,8 @@ from bots.domain import emergency
 from bots.domain.decisions import parse
 from bots.models import Bot, BotStatus, Cycle, Decision, Trigger
 from bots.prompts import shipped
-from bots.tests import lockstep, models, prompts, rows
+from bots.tests import lockstep, prompts, rows
+from bots.tests import stand_in as models
 from ledger import tokens
 from ledger.models import Book, Position, TradingState
 from ledger.tests import builders

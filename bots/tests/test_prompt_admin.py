@@ -73,7 +73,8 @@ def test_schedule_and_prompt_of_a_bot_are_set(room, alice, bob):
         "name": "Trend", "instruments": [one.pk for one in bot.instruments.all()], "policy": bot.policy_id,
         "decider": "house:trend", "seed": 0, "timeframes": "5m, 1h", "interval_seconds": 900, "colour": 0,
         "monogram": "TR", "position_interval_seconds": 180, "crontab": " */15  * * * * ", "prompt_version": mine.pk,
-        "question_cap_minutes": 30, "shadow_share": "0.1",
+        "question_cap_minutes": 30, "shadow_share": "0.1", "decision_seconds": 30, "safe_after": 3,
+        "fallbacks-TOTAL_FORMS": 0, "fallbacks-INITIAL_FORMS": 0,
     }  # fmt: skip
 
     assert room.post(address, sent).status_code == 302, room.post(address, sent).content.decode()[-3000:]

@@ -175,7 +175,8 @@ def test_a_fallback_is_chosen_on_the_bots_page(root, alice):
     bot, second = rows.bot(alice), models.model(models.provider(owner=alice), name="second")
     sent = {
         "name": bot.name, "policy": bot.policy_id, "decider": "model:second", "seed": 0, "timeframes": "5m",
-        "interval_seconds": 180, "decision_seconds": 20, "safe_after": 2, "colour": 1, "monogram": "AB",
+        "interval_seconds": 180, "question_cap_minutes": 60, "shadow_share": "0.05",
+        "decision_seconds": 20, "safe_after": 2, "colour": 1, "monogram": "AB",
         "instruments": [one.pk for one in bot.instruments.all()],
         "fallbacks-TOTAL_FORMS": 1, "fallbacks-INITIAL_FORMS": 0, "fallbacks-0-place": 1,
         "fallbacks-0-model": second.pk, "fallbacks-0-bot": bot.pk,
