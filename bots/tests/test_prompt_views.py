@@ -3,7 +3,7 @@
 import pytest
 
 from bots import previews, wordings
-from bots.models import Moment, PromptPreview, PromptVersion, Replay
+from bots.models import Bot, Moment, PromptPreview, PromptVersion, Replay
 from bots.tests import rows
 from ledger.tests import builders
 
@@ -37,8 +37,15 @@ def test_without_a_version_the_wording_that_ships_is_shown(page, bot):
 
     assert "You trade crypto for one book." in html
     assert "The wording that ships" in html
-    assert 'href="/bots/' in text(page.get(f"/bots/{bot.pk}/"))
-    assert f'href="/bots/{bot.pk}/prompt/"' in text(page.get(f"/bots/{bot.pk}/"))
+
+
+def test_the_page_of_a_bot_leads_to_its_prompt_where_a_model_decides(page, bot):
+    link = f'href="/bots/{bot.pk}/prompt/"'
+    assert link not in text(page.get(f"/bots/{bot.pk}/"))
+
+    Bot.objects.filter(pk=bot.pk).update(decider="model:one")
+
+    assert link in text(page.get(f"/bots/{bot.pk}/"))
 
 
 def test_saving_writes_a_version_and_uses_it(page, bot, alice):
