@@ -62,6 +62,21 @@ class PendingEntry:
     price: Decimal
     reserved: Decimal
 
+    @classmethod
+    def of(
+        cls,
+        symbol: str,
+        long: bool,
+        quantity: Decimal,
+        filled: Decimal,
+        price: Decimal | None,
+        reserved: Decimal,
+        leverage: int,
+    ) -> "PendingEntry":
+        """What is still open of a live entry of `quantity`; `price` is its limit, `reserved` was for the whole."""
+        remaining = quantity - filled
+        return cls(symbol, long, remaining, price or reserved * leverage / quantity, reserved * remaining / quantity)
+
     @property
     def notional(self) -> Decimal:
         return round_cash(self.quantity * self.price)
