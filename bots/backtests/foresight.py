@@ -1,60 +1,35 @@
-"""When a decider might act: what lets a backtest pass over the moments at which it would certainly hold.
+"""The slots of a backtest, and those of them at which its decider has to be asked.
 
-A decider that can tell offers `foresee`; one that cannot is asked at every slot. A mask may be true too often, which
-costs time, and must never be false where the decider would do anything but hold.
+What a decider can tell beforehand is in `bots.domain.foresight`. Where a candle is missing nothing is foreseen.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bots.domain.foresight import Foreseeing, Mask
 from bots.domain.policy import Policy
+from markets.domain import indicators
 from markets.domain.candles import TIMEFRAMES, Candles, Floats
 
 from .market import Course, Market
 
-Mask = NDArray[np.bool_]
 
+class CoursePast:
+    """The whole series of one instrument, as a decider may look at it: see `bots.domain.foresight.Past`."""
 
-@dataclass(frozen=True, slots=True)
-class Foresight:
-    """For one instrument, at each closed candle of `timeframe`: whether the decider might act while it holds nothing,
-    a long or a short position there.
-    """
-
-    timeframe: str
-    flat: Mask
-    long: Mask
-    short: Mask
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """One instrument's whole series, for a decider to find its moments in.
-
-    It holds what the decider must not know when it decides; it decides on a snapshot of that moment all the same.
-    """
-
-    course: Course
+    def __init__(self, course: Course) -> None:
+        self._windows = course.windows
 
     def candles(self, timeframe: str) -> Candles:
-        return self.course.windows[timeframe].candles
+        return self._windows[timeframe].candles
 
     def indicator(self, timeframe: str, name: str) -> Floats:
-        """The indicator at each candle, exactly as it reads when that candle closes; NaN before its warm-up."""
-        return self.course.windows[timeframe].whole(name)
+        return self._windows[timeframe].whole(name)
 
-
-@runtime_checkable
-class Foreseeing(Protocol):
-    """A decider that can tell when it might act."""
-
-    def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:
-        """The foresight for each symbol. It must not depend on anything but what `decide` reads."""
-        ...
+    def rough(self, timeframe: str, name: str) -> Floats:
+        return indicators.compute(name, self._windows[timeframe].candles)
 
 
 class Moments:
@@ -70,7 +45,7 @@ class Moments:
         self._regular = interval % market.step == 0 or interval < market.step
         self._masks: dict[str, tuple[NDArray[np.int64], ...]] = {}
         if isinstance(decider, Foreseeing):
-            past = {symbol: Past(course) for symbol, course in market.courses.items()}
+            past = {symbol: CoursePast(course) for symbol, course in market.courses.items()}
             for symbol, seen in decider.foresee(past, timeframes, policy).items():
                 known = self._known(market.courses[symbol], seen.timeframe)
                 self._masks[symbol] = tuple(self._at(known, mask) for mask in (seen.flat, seen.long, seen.short))
