@@ -3,7 +3,7 @@
 What cannot be had is said in one sentence (`NotThere`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Min
 
 from markets import history
 from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds, resample
+from markets.domain.instruments import InstrumentRules
 from markets.domain.windows import BLOCK, WARM
 from markets.models import Candle, FundingRate, Instrument
 
@@ -33,20 +34,22 @@ def load(
     start: datetime | None = None,
     end: datetime | None = None,
     base: str | None = None,
+    costs: Callable[[InstrumentRules], InstrumentRules] = lambda rules: rules,
 ) -> Market:
     """The market of these symbols from `start` to `end`, by default all that is stored in the first of `timeframes`.
 
     It is walked in candles of `base`: by default the finest timeframe that is stored for the whole period. Candles
-    before the start are read as far as indicators need them. Raises NotThere.
+    before the start are read as far as indicators need them. `costs` may change what trading costs. Raises NotThere.
     """
     instruments = chosen(exchange, symbols)
-    first, last = _period(instruments, timeframes[0], start, end)
-    base = base or _finest(instruments, timeframes, first, last)
+    source = _source(instruments, timeframes[0])
+    first, last = _period(instruments, source, start, end)
+    base = base or _finest(instruments, source, first, last)
     step = TIMEFRAMES[base]
     first, last = -(-first // step) * step, last // step * step
     if last <= first:
         raise NotThere("The period ends before it begins: there is no whole candle in it.")
-    listed = [_listed(instrument, timeframes, base, first, last) for instrument in instruments]
+    listed = [_listed(one, costs(one.rules), timeframes, base, first, last) for one in instruments]
     for one in listed:
         if not len(one.candles):
             raise NotThere(f"No candles of {one.rules.symbol} in {base} are stored in that period.")
@@ -71,17 +74,23 @@ def chosen(exchange: str, symbols: Sequence[str]) -> list[Instrument]:
     return sorted(found, key=lambda instrument: instrument.pk)
 
 
+def _source(instruments: Sequence[Instrument], timeframe: str) -> str:
+    """The timeframe itself where it is stored, else the coarsest stored one that it can be built from."""
+    stored = Candle.objects.filter(instrument__in=[instrument.pk for instrument in instruments])
+    there = [name for name in TIMEFRAMES if stored.filter(timeframe=name).exists()]
+    fitting = [name for name in there if TIMEFRAMES[timeframe] % TIMEFRAMES[name] == 0]
+    if not fitting:
+        names = ", ".join(instrument.symbol for instrument in instruments)
+        hint = f"stored are {', '.join(there)}" if there else "import some with import_candles"
+        raise NotThere(f"No candles of {names} are stored that {timeframe} could be traded with; {hint}.")
+    return fitting[-1]
+
+
 def _period(
     instruments: Sequence[Instrument], timeframe: str, start: datetime | None, end: datetime | None
 ) -> tuple[int, int]:
     stored = Candle.objects.filter(instrument__in=[i.pk for i in instruments], timeframe=timeframe)
     span = stored.aggregate(first=Min("open_time"), last=Max("open_time"))
-    if span["first"] is None:
-        there = [
-            name for name in TIMEFRAMES if Candle.objects.filter(instrument=instruments[0], timeframe=name).exists()
-        ]
-        hint = f"stored are {', '.join(there)}" if there else "import some with import_candles"
-        raise NotThere(f"No candles of {instruments[0].symbol} in {timeframe} are stored; {hint}.")
     first, last = span["first"], span["last"] + TIMEFRAMES[timeframe]
     asked = (milliseconds(start) if start else first), (milliseconds(end) if end else last)
     if asked[0] >= last or asked[1] <= first:
@@ -89,22 +98,24 @@ def _period(
     return max(asked[0], first), min(asked[1], last)
 
 
-def _finest(instruments: Sequence[Instrument], timeframes: Sequence[str], first: int, last: int) -> str:
-    """The finest timeframe that divides those of the bot and is stored for the whole period."""
+def _finest(instruments: Sequence[Instrument], source: str, first: int, last: int) -> str:
+    """The finest timeframe that divides `source` and is stored for the whole period."""
     keys = [instrument.pk for instrument in instruments]
     stored = Candle.objects.filter(instrument__in=keys, open_time__gte=first, open_time__lt=last)
     for name, step in TIMEFRAMES.items():
-        if name == timeframes[0]:
+        if name == source:
             break
-        if TIMEFRAMES[timeframes[0]] % step or not stored.filter(timeframe=name).exists():
+        if TIMEFRAMES[source] % step or not stored.filter(timeframe=name).exists():
             continue
         counts = dict(stored.filter(timeframe=name).values_list("instrument").annotate(Count("open_time")))
         if all(counts.get(key, 0) >= _COVERED * ((last - first) // step) for key in keys):
             return name
-    return timeframes[0]
+    return source
 
 
-def _listed(instrument: Instrument, timeframes: Sequence[str], base: str, first: int, last: int) -> Listed:
+def _listed(
+    instrument: Instrument, rules: InstrumentRules, timeframes: Sequence[str], base: str, first: int, last: int
+) -> Listed:
     candles = history.load(instrument, base, _before(base, first), last - 1)
     series = {base: candles}
     for name in timeframes:
@@ -114,7 +125,7 @@ def _listed(instrument: Instrument, timeframes: Sequence[str], base: str, first:
         instrument=instrument, at__gt=instant(first - TIMEFRAMES["1d"]), at__lte=instant(last)
     )
     funding = [(milliseconds(at), rate) for at, rate in rates.order_by("at").values_list("at", "rate")]
-    return Listed(instrument.rules, candles, {name: series[name] for name in timeframes}, funding)
+    return Listed(rules, candles, {name: series[name] for name in timeframes}, funding)
 
 
 def _coarser(instrument: Instrument, timeframe: str, finer: Candles, base: str, first: int, last: int) -> Candles:
