@@ -41,6 +41,7 @@ class Desk:
         currency: str,
         rules: Mapping[str, InstrumentRules],
         quote: Callable[[str], QuoteView],
+        mark: Callable[[str], Decimal],
         holds: Callable[[Condition, str], bool],
     ) -> None:
         self.venue = VenueState(cash)
@@ -54,7 +55,8 @@ class Desk:
         self.placed: list[Order] | None = None
         self.fees = self.funding = ZERO
         self.orders: dict[str, Order] = {}
-        self._quote, self._holds = quote, holds
+        self._quote, self._mark, self._holds = quote, mark, holds
+        self.acts = 0
         self._news: list[Report] = []
         self._sent = self._opened = 0
 
@@ -62,7 +64,7 @@ class Desk:
 
     def portfolio(self) -> Portfolio:
         """The book as risk sees it."""
-        held = tuple(p.held(self._quote(symbol).mark) for symbol, p in self.positions.items())
+        held = tuple(p.held(self._mark(symbol)) for symbol, p in self.positions.items())
         return Portfolio(BOOK, self.currency, self.cash, self.deposited, held, tuple(self._pending()))
 
     def _pending(self) -> Iterable[PendingEntry]:
@@ -130,6 +132,7 @@ class Desk:
             rules, quote = self.rules[asked.symbol], self._quote(asked.symbol)
             answered = venue.submit(self.venue, asked, quote, rules, self.now)
             order.position.orders.append(order)
+            order.position.fits = None
             if self.placed is not None:
                 self.placed.append(order)
             if isinstance(answered.answer, Confirmed):
@@ -140,6 +143,7 @@ class Desk:
                 order.ended = order.refused = True
                 order.reason = getattr(answered.answer, "message", "")
                 refused.append(order)
+        self.acts += len(orders)
         return self._collect(refused) if orders else []
 
     def _cancel(self, orders: Sequence[Order]) -> None:
@@ -148,6 +152,7 @@ class Desk:
             self.venue = answered.state
             self._news += answered.reports
         if orders:
+            self.acts += 1
             self._collect()
 
     def moved(self, outcome: Outcome) -> None:
@@ -159,13 +164,19 @@ class Desk:
 
     def _collect(self, refused: Sequence[Order] = ()) -> list[Position]:
         """Book all news. Returns the positions that changed."""
+        if not self._news and not refused:
+            return []
+        self.acts += 1
         news, self._news = self._news, []
         changed: list[Position] = []
         ended = list(refused)
         for report in news:
             if isinstance(report, OrderReport):
                 order = self.orders.get(report.client_id)
-                if order is not None and not report.status.live:
+                if order is None:
+                    continue
+                order.position.fits = None
+                if not report.status.live:
                     order.ended, order.resting, order.reason = True, False, report.reason
                     ended.append(order)
         for report in news:
@@ -247,10 +258,13 @@ class Desk:
     # --- The guardian ------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Book what the venue has reported, then enforce every plan, then look at the invalidations."""
+        """Book what the venue has reported, then enforce every plan, then look at the invalidations.
+
+        `acts` counts what was done: where it has not moved, settling again would do nothing either.
+        """
         self._collect()
         held = self._open()
-        if held:
+        if held and not all(map(self._at_rest, held)):
             self._enforce(held)
         if self.orders:
             self._sweep_orphans()
@@ -258,6 +272,11 @@ class Desk:
             condition = position.invalidation
             if condition is not None and self._holds(condition, position.symbol):
                 self._close_all([position])
+
+    def _at_rest(self, position: Position) -> bool:
+        """Whether its plan asks for nothing now, as far as that can be told at a glance."""
+        due = position.expires_at is not None and position.expires_at <= self.now
+        return position.fit and position.trail is None and position.planned and not due
 
     def _open(self) -> list[Position]:
         return [position for position in self.positions.values() if position.open]
@@ -305,13 +324,15 @@ class Desk:
 
     def _trail(self, position: Position) -> None:
         if position.trail is not None and position.stop is not None:
-            mark = self._quote(position.symbol).mark
+            mark = self._mark(position.symbol)
             position.stop = trailed(position.stop, mark, position.trail, position.long, position.rules)
 
     def _brackets(self, position: Position, place: list[Order], cancel: list[tuple[Order, Order | None]]) -> None:
         quantity, live = position.figures.quantity, position.live("stop", "target")
         resting = [Resting(n, o.role, o.request.trigger or ZERO, o.remaining) for n, o in enumerate(live)]
         wanted = needed(abs(quantity), position.stop, self._target(position), resting)
+        if not wanted.place and not wanted.cancel and position.stop is not None:
+            position.fits = (position.figures, position.stop, position.target)
         successors: dict[int, Order] = {}
         for one in wanted.place:
             request = OrderRequest(
@@ -337,14 +358,16 @@ class Desk:
             covered=covered >= abs(position.figures.quantity),
             target=position.target,
             target_rests=bool(position.live("target")),
-            mark=self._quote(position.symbol).mark,
+            mark=self._mark(position.symbol),
             long=position.long,
         )
         return bool(why)
 
     def _sweep_orphans(self) -> None:
         """Cancel orders that outlived what they were for."""
-        self._cancel([order for order in self.orders.values() if order.resting and self._orphaned(order)])
+        # Those that only reduce what is open are not orphaned, and most are such.
+        doubtful = [o for o in self.orders.values() if o.role == "entry" or not o.position.open]
+        self._cancel([order for order in doubtful if order.resting and self._orphaned(order)])
 
     def _orphaned(self, order: Order) -> bool:
         position = order.position

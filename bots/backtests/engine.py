@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from bots.deciders.base import Decider
 from bots.domain.briefing import Briefing
@@ -26,10 +27,11 @@ from markets.domain.candles import milliseconds
 from markets.domain.orders import Income, VenuePosition
 from markets.domain.price_path import ruin
 from markets.domain.snapshot import InstrumentView, QuoteView, Snapshot
-from markets.domain.venue_state import level
+from markets.domain.venue_state import VenueState, level
 
 from .desk import BOOK, Desk
 from .foresight import Moments
+from .lazy import LazyView
 from .market import Course, Market
 from .records import Order, Position, Trade
 
@@ -98,6 +100,7 @@ class Backtest:
     _quotes: dict[str, QuoteView] = field(init=False, default_factory=dict)
     _path: list[Holdings] = field(init=False, default_factory=list)
     _ruin: dict[str, tuple[VenuePosition, float]] = field(init=False, default_factory=dict)
+    _waiting: dict[str, tuple[VenueState, tuple[float, float]]] = field(init=False, default_factory=dict)
     _changes: tuple[int, Decimal] = field(init=False, default=(0, Decimal(0)))
     _asked: int = field(init=False, default=0)
     _refused: int = field(init=False, default=0)
@@ -110,6 +113,7 @@ class Backtest:
             currency=market.listed[0].rules.settle,
             rules={one.rules.symbol: one.rules for one in market.listed},
             quote=self._quote,
+            mark=self._mark,
             holds=self._invalid,
         )
         self.desk.placed = [] if setup.keep_orders else None
@@ -130,10 +134,12 @@ class Backtest:
     def _instant(self, moments: Moments) -> None:
         desk = self.desk
         desk.now = self.market.at(self._number)
+        acts = desk.acts
         desk.settle()
         if moments.due(self._number) and moments.asks(self._number, self._sides()):
             self._decide()
-            desk.settle()
+            if desk.acts != acts:
+                desk.settle()
         self._remember()
 
     # --- Deciding ----------------------------------------------------------------------------------------
@@ -170,13 +176,13 @@ class Backtest:
 
     def _views(self, now: datetime) -> Iterator[tuple[str, InstrumentView]]:
         for symbol, course in self.market.courses.items():
-            if self._priced(symbol) is not None:
+            if course.row(self._number) is not None or self._priced(symbol) is not None:
                 yield symbol, self._view(course, now)
 
     def _view(self, course: Course, now: datetime) -> InstrumentView:
         at = milliseconds(now)
         series = {name: course.windows[name].at(at) for name in self.setup.timeframes}
-        return InstrumentView(course.rules, self._quote(course.symbol), series, now)
+        return LazyView(course.rules, partial(self._quote, course.symbol), series, now)
 
     def _invalid(self, condition: Condition, symbol: str) -> bool:
         return holds(condition, self._view(self.market.courses[symbol], self.desk.now))
@@ -186,6 +192,14 @@ class Backtest:
         if found is None:
             raise LookupError(f"There is no price of {symbol} yet.")
         return found
+
+    def _mark(self, symbol: str) -> Decimal:
+        """The newest mark price, which is the last price."""
+        known = self._quotes.get(symbol)
+        if known is not None:
+            return known.mark
+        price = self.market.courses[symbol].opening(self._number)
+        return self._quote(symbol).mark if price is None else price
 
     def _priced(self, symbol: str) -> QuoteView | None:
         found = self._quotes.get(symbol)
@@ -241,6 +255,12 @@ class Backtest:
 
     def _levels(self, course: Course) -> tuple[float, float]:
         """The prices at which something waits at the venue, the nearest below and above, with a tick to spare."""
+        known = self._waiting.get(course.symbol)
+        if known is None or known[0] is not self.desk.venue:
+            known = self._waiting[course.symbol] = (self.desk.venue, self._nearest(course))
+        return known[1]
+
+    def _nearest(self, course: Course) -> tuple[float, float]:
         low, high = -NEVER, NEVER
         for order in self.desk.venue.orders:
             asked = order.request

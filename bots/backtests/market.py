@@ -53,6 +53,8 @@ class Course:
         self.tick = float(listed.rules.tick)
         self.funding = self._due(listed.funding)
         self._settlements = sorted(self.funding)
+        # The settlement that comes next, and since when: asked for at every quote.
+        self._settling: tuple[datetime, datetime] | None = None
         self._rates = ([at for at, _ in listed.funding], [rate for _, rate in listed.funding])
 
     def row(self, number: int) -> int | None:
@@ -89,8 +91,13 @@ class Course:
             # Before the first instant, and after the last candle, a close is the newest price there is.
             price, closed = self.rules.price(float(self.candles.close[last])), opened + self._step
             fresh = closed == (self._start if opened < self._start else time)
-            return self._quoted(price, closed, self._bar(last).liquidity if fresh else ZERO)
+            return self._quoted(price, closed, self._traded(last) if fresh else ZERO)
         return self._quoted(self.rules.price(float(self.candles.open[last])), opened, self._liquidity(last))
+
+    def opening(self, number: int) -> Decimal | None:
+        """The price at which the candle of this instant opens; None where there is none."""
+        row = self.row(number)
+        return None if row is None else self.rules.price(float(self.candles.open[row]))
 
     def priced(self, number: int) -> bool:
         """Whether there is a new price at this instant: a candle opens, or the last one has closed."""
@@ -103,12 +110,19 @@ class Course:
         while row and self._time[row] - self._time[row - 1] != self._step and self._time[row] > self._start:
             row -= 1
         before = row and self._time[row] - self._time[row - 1] == self._step
-        return self._bar(row - 1).liquidity if before else ZERO
+        return self._traded(row - 1) if before else ZERO
+
+    def _traded(self, row: int) -> Decimal:
+        return Bar.liquidity_of(self.candles.close[row], self.candles.volume[row], self.rules)
 
     def _quoted(self, price: Decimal, at: int, liquidity: Decimal) -> QuoteView:
         moment = instant(at)
-        rate, following = self._rate(at), self.rules.next_settlement(moment)
-        return QuoteView.around(self.rules, price, moment, liquidity, rate, following)
+        if self._settling is None or not self._settling[0] <= moment < self._settling[1]:
+            following = self.rules.next_settlement(moment)
+            self._settling = None if following is None else (moment, following)
+        return QuoteView.around(
+            self.rules, price, moment, liquidity, self._rate(at), self._settling[1] if self._settling else None
+        )
 
     def _rate(self, at: int) -> Decimal | None:
         times, rates = self._rates

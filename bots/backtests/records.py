@@ -17,7 +17,11 @@ from markets.domain.rounding import ZERO
 
 @dataclass(slots=True, eq=False)
 class Position:
-    """A position from flat to flat; `planned` where a plan of the bot opened it. Times are market time."""
+    """A position from flat to flat; `planned` where a plan of the bot opened it. Times are market time.
+
+    `fits` remembers figures, stop and target for which the resting brackets are right; None where nobody has looked
+    since an order of it changed.
+    """
 
     id: int
     rules: InstrumentRules
@@ -37,6 +41,7 @@ class Position:
     exit_reason: str = ""
     orders: list["Order"] = field(default_factory=list)
     tried_at: datetime | None = None
+    fits: tuple[Figures, Decimal | None, Decimal | None] | None = None
 
     @property
     def symbol(self) -> str:
@@ -51,6 +56,12 @@ class Position:
     def net(self) -> Decimal:
         """Realised result after fees and funding."""
         return self.figures.realised - self.figures.fees + self.funding
+
+    @property
+    def fit(self) -> bool:
+        """Whether its brackets are known to be in line with its plan."""
+        fits = self.fits
+        return fits is not None and fits[0] is self.figures and fits[1] is self.stop and fits[2] is self.target
 
     def live(self, *roles: str) -> list["Order"]:
         """Its live protective orders of these roles."""

@@ -36,6 +36,11 @@ class Bar:
         """About what traded, in the quote currency; in cash units, so that a quote can store it."""
         return round_cash(self.volume * self.close)
 
+    @classmethod
+    def liquidity_of(cls, close: float, volume: float, rules: InstrumentRules) -> Decimal:
+        """The same from the float columns of a stored candle."""
+        return round_cash(Decimal(repr(float(volume))) * rules.price(float(close)))
+
 
 @dataclass(frozen=True, slots=True)
 class VenueOrder:

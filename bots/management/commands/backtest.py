@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from bots.backtests import loader, options
+from bots.backtests.checks import check
 from bots.backtests.engine import Backtest, Setup
 from bots.backtests.report import report
 from bots.domain.untrusted import Unfit, number
@@ -34,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--timerange", metavar="D-D", help="both, as 20250501-20250601")
         parser.add_argument("--cash", default="10000", metavar="N", help="to begin with (default %(default)s)")
         parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
+        parser.add_argument("--check", action="store_true", help="look for look-ahead and too little warm-up too")
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
     def handle(self, **given: Any) -> None:
@@ -64,7 +66,8 @@ class Command(BaseCommand):
         )  # fmt: skip
         begun = perf_counter()
         result = Backtest(market, setup, passed=Progress(self, market.instants)).run()
-        return report(result, perf_counter() - begun)
+        told = report(result, perf_counter() - begun)
+        return told | {"checks": check(market, setup)} if given["check"] else told
 
     def _table(self, told: dict[str, Any]) -> None:
         for name in ("decider", "from", "to", "candles", "seconds", "trades", "final_equity", "fees", "funding"):
@@ -73,8 +76,10 @@ class Command(BaseCommand):
         for name, value in told["metrics"].items():
             shown = "-" if value is None else f"{value:,.4f}" if isinstance(value, float) else f"{value:,}"
             self.stdout.write(f"  {name:<14}{shown:>26}")
-        for line in told["warnings"]:
+        for line in (*told["warnings"], *told.get("checks", ())):
             self.stdout.write(f"\n{line}")
+        if told.get("checks") == []:
+            self.stdout.write("\nNo look-ahead found, and the warm-up is enough.")
 
 
 class Progress:
