@@ -95,7 +95,10 @@ class Portfolio:
     blocked: Mapping[str, str] = field(default_factory=dict)
 
     def position(self, symbol: str) -> HeldPosition | None:
-        return next((held for held in self.positions if held.symbol == symbol), None)
+        for held in self.positions:
+            if held.symbol == symbol:
+                return held
+        return None
 
     @property
     def unrealised(self) -> Decimal:
