@@ -1,12 +1,14 @@
 """The measures: which places each needs, the processes it runs there, and the figures that come of them."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import time
 from typing import Any
 
 from . import places
@@ -144,11 +146,65 @@ def crowd(lab: Lab, kind: str, redis: str, minutes: int) -> list[Figure]:
     ]
 
 
-NAMES = ("holding", "claims", "flight", "crowd")
+def walks(lab: Lab) -> list[Figure]:
+    """Backtests on synthetic candles, and where BENCH_PEERS names a Python that has them, the peers in the same run."""
+    with lab.place("SQLite", ["year"]) as place:
+        fresh = [lab.process(place, "walking", "stored", str(time())) for _ in range(lab.runs)]
+        runs = {name: [lab.process(place, "walking", name) for _ in range(lab.runs)] for name in WALKS}
+        peers = beside(lab, place)
+    rates = {name: column(ran, "rate") for name, ran in runs.items()}
+    year = [[run["warm"] / years for run in runs[name]] for name, years in (("dense", 1), ("years2", 2), ("years4", 4))]
+    trades = f"{runs['dense'][0]['trades']:,} trades"
+    return [
+        Figure(
+            f"backtest, a year of minutes, {trades}", "candles/s", rates["dense"], "backtesting.py",
+            peers.get("backtesting", ()), at_least=3, of_ratio=True,
+        ),
+        Figure("  beside warm vectorbt", "candles/s", rates["dense"], "vectorbt", peers.get("vectorbt", ())),
+        Figure("  a trade in 1,500 candles", "candles/s", rates["sparse"], at_least=3_000_000),
+        Figure(
+            "  the same beside warm vectorbt", "candles/s", rates["sparse"], "vectorbt",
+            peers.get("vectorbt-sparse", ()), at_least=0.5, of_ratio=True,
+        ),
+        Figure("  memory", "MB", column(runs["dense"], "mb"), at_most=300),
+        Figure("  fresh process to the result, from the store", "s", column(fresh, "seconds"), at_most=2),
+        Figure("  of it the run", "s", column(fresh, "walked")),
+        Figure("  a decider asked at every candle", "candles/s", rates["asked"], at_least=58_000),
+        Figure(
+            "  8 instruments in one book", "candles/s", rates["book"], "one", rates["alone"], at_least=0.5,
+            of_ratio=True,
+        ),
+        Figure("  two years, of each", "s", year[1], "s: one year", year[0], at_most=1.1, of_ratio=True),
+        Figure("  four years, of each", "s", year[2], "s: one year", year[0], at_most=1.1, of_ratio=True),
+    ]  # fmt: skip
+
+
+def beside(lab: Lab, place: Place) -> dict[str, list[float]]:
+    """Candles a second of the peers, warm; empty where there are none."""
+    python, path = os.environ.get("BENCH_PEERS"), str(lab.folder / "year.npz")
+    if not python:
+        return {}
+    candles = lab.process(place, "walking", "data", path)["candles"]
+    found: dict[str, list[float]] = {}
+    for tool in ("backtesting", "vectorbt", "vectorbt-sparse"):
+        for _ in range(lab.runs):
+            lab.say(f"peer: {tool}")
+            done = subprocess.run(
+                [python, str(ROOT / "bench" / "peers.py"), tool, path], capture_output=True, text=True, check=True
+            )
+            told = json.loads(done.stdout.splitlines()[-1])
+            found.setdefault(tool, []).append(candles / told["warm"])
+    return found
+
+
+WALKS = ("dense", "sparse", "asked", "book", "alone", "years2", "years4")
+NAMES = ("holding", "claims", "flight", "crowd", "walks")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
     """The figures of one measure, wherever it can be taken. Raises KeyError for a name there is none of."""
+    if name == "walks":
+        return walks(lab)
     if name == "flight":
         return flight(lab, redis) if redis else []
     if name == "crowd":
