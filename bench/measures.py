@@ -151,7 +151,7 @@ def walks(lab: Lab) -> list[Figure]:
     with lab.place("SQLite", ["year"]) as place:
         fresh = [lab.process(place, "walking", "stored", str(time())) for _ in range(lab.runs)]
         runs = {name: [lab.process(place, "walking", name) for _ in range(lab.runs)] for name in WALKS}
-        peers = beside(lab, place)
+        peers, odd = beside(lab, place)
     rates = {name: column(ran, "rate") for name, ran in runs.items()}
     year = [[run["warm"] / years for run in runs[name]] for name, years in (("dense", 1), ("years2", 2), ("years4", 4))]
     trades = f"{runs['dense'][0]['trades']:,} trades"
@@ -160,6 +160,7 @@ def walks(lab: Lab) -> list[Figure]:
             f"backtest, a year of minutes, {trades}", "candles/s", rates["dense"], "backtesting.py",
             peers.get("backtesting", ()), at_least=3, of_ratio=True,
         ),
+        *([Figure("  trades that differ from its", "", odd, at_most=0)] if odd else []),
         Figure("  beside warm vectorbt", "candles/s", rates["dense"], "vectorbt", peers.get("vectorbt", ())),
         Figure("  a trade in 1,500 candles", "candles/s", rates["sparse"], at_least=3_000_000),
         Figure(
@@ -179,24 +180,37 @@ def walks(lab: Lab) -> list[Figure]:
     ]  # fmt: skip
 
 
-def beside(lab: Lab, place: Place) -> dict[str, list[float]]:
-    """Candles a second of the peers, warm; empty where there are none."""
-    python, path = os.environ.get("BENCH_PEERS"), str(lab.folder / "year.npz")
+def beside(lab: Lab, place: Place) -> tuple[dict[str, list[float]], list[float]]:
+    """Candles a second of the peers, warm, and how many trades differ; empty where there are none."""
+    python, path, lively = os.environ.get("BENCH_PEERS"), str(lab.folder / "year.npz"), str(lab.folder / "lively.npz")
     if not python:
-        return {}
+        return {}, []
     candles = lab.process(place, "walking", "data", path)["candles"]
-    found: dict[str, list[float]] = {}
-    for tool in ("backtesting", "vectorbt", "vectorbt-sparse"):
-        for _ in range(lab.runs):
-            lab.say(f"peer: {tool}")
-            done = subprocess.run(
-                [python, str(ROOT / "bench" / "peers.py"), tool, path], capture_output=True, text=True, check=True
-            )
-            told = json.loads(done.stdout.splitlines()[-1])
-            found.setdefault(tool, []).append(candles / told["warm"])
-    return found
+    rates = {
+        tool: [candles / peer(lab, python, tool, path)["warm"] for _ in range(lab.runs)]
+        for tool in ("backtesting", "vectorbt", "vectorbt-sparse")
+    }
+    ours = lab.process(place, "walking", "lively", lively)["trades"]
+    return rates, [float(differing(ours, peer(lab, python, "backtesting", lively)["trades"]))]
 
 
+def peer(lab: Lab, python: str, tool: str, path: str) -> Result:
+    lab.say(f"peer: {tool}")
+    command = [python, str(ROOT / "bench" / "peers.py"), tool, path]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+
+
+def differing(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> int:
+    """Trades that are not the same in bars, side and prices; prices within a tick, which only we trade at."""
+    pairs = zip(ours, theirs, strict=False)
+    same = sum(
+        one[:3] == other[:3] and all(abs(a - b) <= TICK for a, b in zip(one[3:], other[3:], strict=True))
+        for one, other in pairs
+    )
+    return max(len(ours), len(theirs)) - same
+
+
+TICK = 0.1
 WALKS = ("dense", "sparse", "asked", "book", "alone", "years2", "years4")
 NAMES = ("holding", "claims", "flight", "crowd", "walks")
 

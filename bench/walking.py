@@ -2,7 +2,7 @@
 
 `python -m bench.walking dense|sparse|asked|book|years2|years4` walks made candles without a database; `stored SINCE`
 runs the command on the candles of this place, with SINCE the wall time at which the process was started; `data FILE`
-writes the dense year for the peers.
+writes the dense year for the peers; `lively FILE` writes livelier candles, and tells the trades made on them.
 """
 
 import io
@@ -12,6 +12,7 @@ import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from time import process_time, time
@@ -22,15 +23,16 @@ import numpy as np
 from bots import deciders
 from bots.backtests.engine import Backtest, Result, Setup
 from bots.backtests.market import Listed, Market
+from bots.backtests.records import Position
 from bots.domain.briefing import Briefing
 from bots.domain.foresight import Foresight, Past
 from bots.domain.policy import PRESETS, Policy
-from markets.domain.candles import MINUTE, Candles
+from markets.domain.candles import MINUTE, Candles, milliseconds
 from markets.domain.instruments import InstrumentRules, MarginTier
 
 YEAR = 525_600
 FIVE_MINUTES = 105_120
-ASKED = 50_000
+ASKED, LIVELY = 50_000, 40_000
 START = 1_704_067_200_000
 FEE = Decimal("0.0005")
 PERIOD, HELD = 1_500, 700
@@ -155,7 +157,32 @@ def stored(since: str) -> dict[str, float]:
 
 
 def data(path: str) -> dict[str, float]:
-    made = minutes()
+    return saved(minutes(), path)
+
+
+def lively(path: str) -> dict[str, Any]:
+    """Candles that reach stops and targets too, and every trade on them: bars, side and prices of entry and exit."""
+    candles = minutes(LIVELY, moves=0.003)
+    saved(candles, path)
+    made = Market("1m", START, START + LIVELY * MINUTE, [Listed(rules("C0/USDT:USDT"), candles, {"1m": candles})])
+    return {"trades": [bars(position) for position in timed(made, setup(deciders.get("house:sma_cross")))[1].closed]}
+
+
+def bars(position: Position) -> list[Any]:
+    figures = position.figures
+    entered, ended = (bar(at) for at in (position.opened_at, position.closed_at))
+    # What fills inside a candle is stamped with its end: it was the candle before that filled it.
+    inside = position.exit_reason in ("stop", "target")
+    price_in, price_out = figures.entry_value / figures.entry_quantity, figures.exit_value / figures.exit_quantity
+    return [entered, ended - inside, position.long, float(price_in), float(price_out)]
+
+
+def bar(at: datetime | None) -> int:
+    assert at is not None
+    return (milliseconds(at) - START) // MINUTE
+
+
+def saved(made: Candles, path: str) -> dict[str, float]:
     columns = {name: getattr(made, name) for name in ("time", "open", "high", "low", "close", "volume")}
     np.savez(Path(path), **columns)
     return {"candles": len(made)}
@@ -163,4 +190,6 @@ def data(path: str) -> dict[str, float]:
 
 if __name__ == "__main__":
     what, *more = sys.argv[1:]
-    sys.stdout.write(json.dumps({"stored": stored, "data": data}[what](*more) if more else walk(what)))
+    sys.stdout.write(
+        json.dumps({"stored": stored, "data": data, "lively": lively}[what](*more) if more else walk(what))
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from bots.deciders.base import Decider
 from bots.domain.briefing import Briefing
@@ -20,7 +21,6 @@ from bots.domain.judgement import judge
 from bots.domain.plan import Plan
 from bots.domain.policy import Policy
 from ledger.domain.enforcement import ENTRY_LIFETIME
-from ledger.domain.portfolio import AccountPortfolio
 from markets.domain import venue
 from markets.domain.admission import met_falling
 from markets.domain.candles import milliseconds
@@ -29,7 +29,7 @@ from markets.domain.price_path import ruin
 from markets.domain.snapshot import InstrumentView, QuoteView, Snapshot
 from markets.domain.venue_state import VenueState, level
 
-from .desk import BOOK, Desk
+from .desk import Desk
 from .foresight import Moments
 from .lazy import LazyView
 from .market import Course, Market
@@ -147,6 +147,9 @@ class Backtest:
     def _decide(self) -> None:
         briefing = self._briefing()
         raw = self.setup.decider.decide(briefing)
+        if self.heard is None and self._merely_holds(raw):
+            self._asked += 1
+            return
         answer = parse(raw, known=briefing.symbols, timeframes=self.setup.timeframes)
         plan = judge(briefing, answer)
         self._asked += 1
@@ -156,10 +159,18 @@ class Backtest:
         if plan.drafts:
             self.desk.follow(plan)
 
+    def _merely_holds(self, raw: dict[str, Any]) -> bool:
+        """Whether the answer is nothing but well-formed holds: judging them would plan and refuse nothing."""
+        items = raw.get("items")
+        if type(items) is not list:
+            return False
+        holds = [item for item in items if type(item) is dict and item.get("action") == "hold"]
+        named = {symbol for item in holds if type(symbol := item.get("symbol")) is str}
+        return len(named) == len(items) and named <= self.market.courses.keys()
+
     def _briefing(self) -> Briefing:
         setup, desk = self.setup, self.desk
         book = desk.portfolio()
-        account = AccountPortfolio({BOOK: book}, setup.max_exposure)
         return Briefing(
             bot=setup.name,
             now=desk.now,
@@ -169,9 +180,10 @@ class Backtest:
             portfolio=book,
             seed=setup.seed,
             slot_index=self._number * self.market.step // setup.interval,
-            account_exposure=account.exposure,
-            account_equity=account.equity,
-            account_max_exposure=account.max_exposure,
+            # The account has no other book.
+            account_exposure=book.exposure,
+            account_equity=book.equity,
+            account_max_exposure=setup.max_exposure,
         )
 
     def _views(self, now: datetime) -> Iterator[tuple[str, InstrumentView]]:
@@ -221,7 +233,7 @@ class Backtest:
     def _following(self, moments: Moments, end: int) -> int:
         """The next instant at which anything may happen."""
         number = self._number
-        until = moments.following(number, self._sides(), end)
+        until = moments.following(number, self._sides(), end) if number + 1 < end else end
         for position in self.desk.positions.values():
             until = self._next_of_plan(position, until)
         for order in self.desk.orders.values():

@@ -3,7 +3,8 @@
 What a decider can tell beforehand is in `bots.domain.foresight`. Where a candle is missing nothing is foreseen.
 """
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Moments:
         times = np.arange(0, market.instants * market.step, max(interval, market.step))
         self._slots = -(-times // market.step)
         self._regular = interval % market.step == 0 or interval < market.step
-        self._masks: dict[str, tuple[NDArray[np.int64], ...]] = {}
+        self._masks: dict[str, tuple[Sequence[int], ...]] = {}
         if isinstance(decider, Foreseeing):
             past = {symbol: CoursePast(course) for symbol, course in market.courses.items()}
             for symbol, seen in decider.foresee(past, timeframes, policy).items():
@@ -60,12 +61,14 @@ class Moments:
             fresh &= times[np.maximum(newest, 0)] == (now // length - 1) * length
         return newest, fresh
 
-    def _at(self, known: tuple[NDArray[np.int64], Mask], mask: Mask) -> NDArray[np.int64]:
+    def _at(self, known: tuple[NDArray[np.int64], Mask], mask: Mask) -> Sequence[int]:
         newest, fresh = known
         # Where a candle is missing nothing is foreseen, so the decider is asked.
         wanted = ~fresh
         wanted[fresh] = mask[newest[fresh]]
-        return self._slots[wanted]
+        # A list is searched several times as fast as an array.
+        found: list[int] = self._slots[wanted].tolist()
+        return found
 
     def due(self, number: int) -> bool:
         """Whether the bot has a slot at this instant."""
@@ -81,18 +84,24 @@ class Moments:
 
         `sides` tells by symbol what is held: 0 nothing, 1 a long, 2 a short; None: an entry is on its way.
         """
-        if not self._masks or None in sides.values():
-            return min(self._first(self._slots, number), until)
+        if self._unforeseen(sides):
+            return min(self._next_slot(number), until)
         for symbol, side in sides.items():
-            if symbol not in self._masks:
-                return min(self._first(self._slots, number), until)
-            until = min(until, self._first(self._masks[symbol][side or 0], number))
+            moments = self._masks[symbol][side or 0]
+            place = bisect_right(moments, number)
+            if place < len(moments):
+                until = min(until, moments[place])
         return until
 
-    def _first(self, moments: NDArray[np.int64], number: int) -> int:
-        place = int(moments.searchsorted(number, side="right"))
-        return int(moments[place]) if place < len(moments) else self._market.instants
+    def _unforeseen(self, sides: Mapping[str, int | None]) -> bool:
+        return not self._masks or None in sides.values() or self._masks.keys() != sides.keys()
+
+    def _next_slot(self, number: int) -> int:
+        if self._regular:
+            return min((number // self._every + 1) * self._every, self._market.instants)
+        place = int(self._slots.searchsorted(number, side="right"))
+        return int(self._slots[place]) if place < len(self._slots) else self._market.instants
 
     def asks(self, number: int, sides: Mapping[str, int | None]) -> bool:
         """Whether the decider must be asked at the slot of this instant."""
-        return self.following(number - 1, sides, number + 1) == number
+        return self._unforeseen(sides) or self.following(number - 1, sides, number + 1) == number

@@ -64,6 +64,7 @@ class Answer:
 
 
 _PLAN = ("stop", "target", "trail", "minutes", "invalidation")
+_FIELDS = tuple(Item.model_fields)
 _ACTIONS = {str(action): action for action in Action}
 # Fields that an action does not use are not read: a zero in one of them must not stop an exit.
 _USED: dict[Action, tuple[str, ...]] = {
@@ -143,7 +144,7 @@ def _complete(raw: Mapping[Any, Any], item: Item) -> Proposal | RefusedItem:
         return _refused(raw, "missing_field", "reduce_share is missing for reduce.")
     if item.action == Action.ADJUST_EXITS and all(getattr(item, name) is None for name in _PLAN):
         return _refused(raw, "missing_field", "adjust_exits names no stop, target, trail, minutes or invalidation.")
-    fields = {name: getattr(item, name) for name in type(item).model_fields}
+    fields = {name: getattr(item, name) for name in _FIELDS}
     if item.risk_share is None:
         del fields["risk_share"]
     if item.conviction is None and not item.action.enters:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from markets.domain.rounding import nearest_to, plain
+from markets.domain.rounding import nearest_to
 
 _CENT = Decimal("0.01")
 
@@ -12,7 +12,7 @@ def percent(fraction: Decimal) -> str:
     points = fraction * 100
     if points and abs(points) < _CENT:
         return f"{points:.2g} %"
-    return f"{plain(nearest_to(points, _CENT)):f} %"
+    return f"{ratio(points)} %"
 
 
 def amount(value: Decimal, currency: str) -> str:
@@ -22,9 +22,15 @@ def amount(value: Decimal, currency: str) -> str:
 
 def exact(value: Decimal) -> str:
     """A price or quantity with all its digits and without trailing zeros."""
-    return f"{plain(value):f}"
+    return _stripped(f"{value:f}")
 
 
 def ratio(value: Decimal) -> str:
     """A plain number at two decimals without trailing zeros."""
-    return f"{plain(nearest_to(value, _CENT)):f}"
+    return _stripped(f"{nearest_to(value, _CENT):f}")
+
+
+def _stripped(digits: str) -> str:
+    """Without trailing zeros; zero has no sign. On the text, because dozens of these are written for one entry."""
+    short = digits.rstrip("0").rstrip(".") if "." in digits else digits
+    return "0" if short == "-0" else short

@@ -86,6 +86,15 @@ def test_instants_that_are_passed_over_change_nothing(seed, holes):
     assert len(sparse.trades) > 10
 
 
+def test_holds_that_nobody_hears_are_not_judged_and_change_nothing():
+    made, trend = [minutes(8, 1200), minutes(9, 1200)], deciders.get("house:trend")
+    heard, _ = run(market(*made), trend, foresee=False)
+    unheard, _ = run(market(*made), trend, foresee=False, keep=None)
+
+    assert told(heard) == told(unheard)
+    assert (heard.asked, heard.refused) == (unheard.asked, unheard.refused)
+
+
 @dataclass(frozen=True)
 class Rarely:
     """Lets another decider answer every so many slots, and holds in between."""

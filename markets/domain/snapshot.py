@@ -104,6 +104,12 @@ class InstrumentView:
         closed = self.series[timeframe].closed_at(self.now)
         return self.series[timeframe].candles[max(0, closed - count) : closed]
 
+    def recent(self, timeframe: str, name: str, count: int) -> Floats:
+        """The values at the newest `count` closed candles, oldest first; NaN before the warm-up, fewer at the start."""
+        series = self.series[timeframe]
+        closed = series.closed_at(self.now)
+        return series.indicator(name)[max(0, closed - count) : closed]
+
     def indicator(self, timeframe: str, name: str, back: int = 0) -> float | None:
         """The value at the last closed candle (or `back` candles before); None before the warm-up."""
         series = self.series[timeframe]

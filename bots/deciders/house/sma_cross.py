@@ -43,17 +43,17 @@ class SmaCross:
         return proposals.answer(f"Crossings of SMA 20 and SMA 50 on {timeframe}.", items)
 
     def _item(self, briefing: Briefing, view: InstrumentView, timeframe: str) -> Raw:
-        above = [_above(view, timeframe, back) for back in range(3)]
-        if None in above:
+        above = _above(view, timeframe)
+        if above is None:
             return proposals.hold(view.symbol, f"Not enough candles of {timeframe} for the averages yet.")
         held = briefing.portfolio.position(view.symbol)
         if held is not None:
-            if held.quantity and above[0] != above[1] and above[0] != held.long:
+            if held.quantity and above[2] != above[1] and above[2] != held.long:
                 return proposals.close(view.symbol, 0.6, f"The averages of {timeframe} have crossed back.")
             return proposals.hold(view.symbol, "The averages have not crossed back.")
         if above[0] == above[1] == above[2]:
             return proposals.hold(view.symbol, f"No crossing in the last two candles of {timeframe}.")
-        return self._entry(briefing, view, bool(above[0]), timeframe)
+        return self._entry(briefing, view, above[2], timeframe)
 
     def _entry(self, briefing: Briefing, view: InstrumentView, long: bool, timeframe: str) -> Raw:
         policy, rules, price = briefing.policy, view.rules, view.quote.last
@@ -87,6 +87,10 @@ class SmaCross:
         return Foresight(timeframe, flat=crossed | late, long=down, short=up)
 
 
-def _above(view: InstrumentView, timeframe: str, back: int) -> bool | None:
-    fast, slow = view.indicator(timeframe, FAST, back), view.indicator(timeframe, SLOW, back)
-    return None if fast is None or slow is None else fast > slow
+def _above(view: InstrumentView, timeframe: str) -> list[bool] | None:
+    """Whether the fast average was above the slow one at the last three candles, oldest first; None while unknown."""
+    fast, slow = view.recent(timeframe, FAST, 3).tolist(), view.recent(timeframe, SLOW, 3).tolist()
+    # The slow average is the last to be known, and NaN alone differs from itself.
+    if len(slow) < 3 or slow[0] != slow[0]:
+        return None
+    return [one > other for one, other in zip(fast, slow, strict=True)]
