@@ -31,7 +31,7 @@ BOOK = 1
 class Desk:
     """One account at the venue with one book. `quote` gives the newest quote of a symbol, `now` is market time.
 
-    Every order sent is kept in `placed` where that is a list.
+    Every order sent is kept in `placed` where that is a list; `refusals` are the venue's words where it took none.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Desk:
         self.incomes: list[Income] = []
         self.placed: list[Order] | None = None
         self.fees = self.funding = ZERO
+        self.refusals: list[str] = []
         self.orders: dict[str, Order] = {}
         self._quote, self._mark, self._holds = quote, mark, holds
         self.acts = 0
@@ -142,6 +143,7 @@ class Desk:
             else:
                 order.ended = order.refused = True
                 order.reason = getattr(answered.answer, "message", "")
+                self.refusals.append(order.reason)
                 refused.append(order)
         self.acts += len(orders)
         return self._collect(refused) if orders else []
@@ -321,6 +323,10 @@ class Desk:
         self._cancel([old for old, new in cancel if not old.ended and (new is None or new.resting)])
         beyond = [position for position in self._open() if position.planned and self._exposed(position)]
         self._close_all(beyond)
+        for order in place:
+            position = order.position
+            if position.open and all(other.resting for other in place if other.position is position):
+                position.fits = (position.figures, position.stop, position.target)
 
     def _trail(self, position: Position) -> None:
         if position.trail is not None and position.stop is not None:

@@ -69,7 +69,10 @@ class Holdings:
 
 @dataclass(slots=True)
 class Result:
-    """What came of it. `asked` counts the decider's answers, `refused` the items that the judgement refused."""
+    """What came of it. `asked` counts the decider's answers, `refused` the items that the judgement refused.
+
+    `refusals` are the venue's, in its words.
+    """
 
     setup: Setup
     market: Market
@@ -85,6 +88,7 @@ class Result:
     path: list[Holdings]
     asked: int
     refused: int
+    refusals: list[str]
 
 
 @dataclass(slots=True)
@@ -348,4 +352,5 @@ class Backtest:
             path=self._path,
             asked=self._asked,
             refused=self._refused,
+            refusals=desk.refusals,
         )

@@ -123,6 +123,10 @@ def warnings(result: Result) -> list[str]:
         found.append("It gains before costs; fees and funding eat all of it.")
     if any(trade.fill.liquidation for trade in result.trades):
         found.append("Positions were liquidated: their stops did not protect them.")
+    if result.refusals:
+        count = len(result.refusals)
+        orders = "an order" if count == 1 else f"{count:,} orders"
+        found.append(f"The venue refused {orders}. {result.refusals[0]}")
     if any(one.rules.assumed for one in result.market.listed):
         found.append("The rules of an instrument are assumed: its fees and steps may be others.")
     return found

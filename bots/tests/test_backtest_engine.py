@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bots import deciders
-from bots.backtests import curve
+from bots.backtests import curve, report
 from bots.backtests.engine import Backtest, Setup
 from bots.backtests.market import Listed, Market
 from bots.domain.policy import PRESETS
@@ -209,6 +209,13 @@ def test_funding_is_paid_at_its_own_time_and_only_while_held():
 
     assert [income.at for income in result.incomes] == [instant(START + 310 * MINUTE)]
     assert result.funding < 0
+
+
+def test_what_the_venue_refuses_is_told():
+    result, _ = run(market(flat(), kind="spot"), Buys((("stop", 95),)))
+
+    assert not result.trades
+    assert any("refused an order" in sentence and "perpetuals" in sentence for sentence in report.warnings(result))
 
 
 def test_a_limit_takes_only_its_share_of_a_candle():

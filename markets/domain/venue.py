@@ -62,7 +62,7 @@ def submit(
 
 
 def _rest(state: VenueState, order: VenueOrder, rules: InstrumentRules, at: datetime) -> Answered:
-    if order.reserved > available(state):
+    if order.reserved and order.reserved > available(state):
         return _too_poor(state, order.reserved, rules)
     report = order.report(VenueStatus.OPEN, at)
     resting = VenueState(state.wallet, state.positions, (*state.orders, order), state.trades)
