@@ -12,6 +12,7 @@ from typing import Any
 from bots.domain.briefing import Briefing
 from bots.domain.plan import Plan
 from markets.domain.candles import TIMEFRAMES
+from markets.domain.covariance import TIMEFRAME
 from markets.domain.indicators import LONGEST_WARMUP
 from markets.domain.snapshot import InstrumentView, Series, Snapshot
 
@@ -133,4 +134,5 @@ def _before(listed: Listed, end: int) -> Listed:
     """What is known of an instrument at `end`: candles that have closed."""
     series = {name: candles[candles.time + TIMEFRAMES[name] <= end] for name, candles in listed.series.items()}
     funding: list[tuple[int, Decimal]] = [(at, rate) for at, rate in listed.funding if at <= end]
-    return Listed(listed.rules, listed.candles[listed.candles.time < end], series, funding)
+    hourly = listed.hourly[listed.hourly.time + TIMEFRAMES[TIMEFRAME] <= end]
+    return Listed(listed.rules, listed.candles[listed.candles.time < end], series, funding, hourly)

@@ -50,6 +50,8 @@ class Desk:
         self.now: datetime
         self.positions: dict[str, Position] = {}
         self.closed: list[Position] = []
+        # Those whose entry never filled.
+        self.dropped: list[Position] = []
         self.trades: list[Trade] = []
         self.incomes: list[Income] = []
         self.placed: list[Order] | None = None
@@ -192,12 +194,13 @@ class Desk:
                 position.orders.remove(order)
             if order.role == "entry" and not order.filled and position.opened_at is None:
                 # An opening whose entry ended without a fill gives its place back.
-                self._drop(position)
+                self._drop(position, "refused" if order.refused else "not filled")
         return changed
 
-    def _drop(self, position: Position) -> None:
+    def _drop(self, position: Position, reason: str) -> None:
         if self.positions.get(position.symbol) is position:
-            position.closed_at = self.now
+            position.closed_at, position.exit_reason = self.now, reason
+            self.dropped.append(position)
             del self.positions[position.symbol]
 
     def _book_fill(self, fill: Fill, changed: list[Position]) -> None:
@@ -299,7 +302,8 @@ class Desk:
         """Market exits for whole positions; each at most once in an instant."""
         orders = []
         for position in positions:
-            if position.tried_at == self.now:
+            gone = self.positions.get(position.symbol) is not position
+            if gone or position.tried_at == self.now:
                 continue
             position.tried_at, quantity = self.now, position.figures.quantity
             request = OrderRequest(
@@ -309,7 +313,7 @@ class Desk:
             orders.append(Order(request, "exit", position, self.now, source="guardian"))
         self._send(orders)
 
-    def _protect(self, positions: Iterable[Position]) -> None:
+    def _protect(self, positions: Sequence[Position]) -> None:
         """Place what is missing, then cancel what no longer fits and whose successor rests."""
         place: list[Order] = []
         cancel: list[tuple[Order, Order | None]] = []
@@ -321,7 +325,8 @@ class Desk:
             return
         self._send(place)
         self._cancel([old for old, new in cancel if not old.ended and (new is None or new.resting)])
-        beyond = [position for position in self._open() if position.planned and self._exposed(position)]
+        among = [position for position in self._open() if position in positions]
+        beyond = [position for position in among if position.planned and self._exposed(position)]
         self._close_all(beyond)
         for order in place:
             position = order.position

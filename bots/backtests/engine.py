@@ -18,9 +18,11 @@ from bots.domain.briefing import Briefing
 from bots.domain.decisions import parse
 from bots.domain.exit_plan import Condition, holds
 from bots.domain.judgement import judge
+from bots.domain.locks import Lock
 from bots.domain.plan import Plan
 from bots.domain.policy import Policy
 from ledger.domain.enforcement import ENTRY_LIFETIME
+from ledger.domain.portfolio import Portfolio
 from markets.domain import venue
 from markets.domain.admission import met_falling
 from markets.domain.candles import milliseconds
@@ -33,6 +35,7 @@ from .desk import Desk
 from .foresight import Moments
 from .lazy import LazyView
 from .market import Course, Market
+from .protections import Holdings, Protections
 from .records import Order, Position, Trade
 
 NEVER = float("inf")
@@ -56,15 +59,6 @@ class Setup:
     max_exposure: Decimal | None = None
     foresee: bool = True
     keep_orders: bool = False
-
-
-@dataclass(slots=True)
-class Holdings:
-    """What the book held from an instant on, for the curve of its equity: signed quantity and cost by symbol."""
-
-    number: int
-    cash: Decimal
-    positions: tuple[tuple[str, Decimal, Decimal], ...]
 
 
 @dataclass(slots=True)
@@ -100,6 +94,7 @@ class Backtest:
     heard: Callable[[Briefing, dict[str, object], Plan], None] | None = None
     passed: Callable[[int], None] | None = None
     desk: Desk = field(init=False)
+    _protections: Protections = field(init=False)
     _number: int = field(init=False, default=0)
     _quotes: dict[str, QuoteView] = field(init=False, default_factory=dict)
     _path: list[Holdings] = field(init=False, default_factory=list)
@@ -124,10 +119,12 @@ class Backtest:
         moments = Moments(
             market, setup.interval, setup.decider if setup.foresee else None, setup.timeframes, setup.policy
         )
+        self._protections = Protections(market, setup.policy, self.desk, self._path)
         end = market.instants
         while self._number < end:
             self._instant(moments)
             following = self._following(moments, end)
+            self._protections.passed(self._number, following, moments.between(self._number + 1, following))
             self._step(following)
             if self.passed is not None:
                 self.passed(following)
@@ -140,16 +137,19 @@ class Backtest:
         desk.now = self.market.at(self._number)
         acts = desk.acts
         desk.settle()
-        if moments.due(self._number) and moments.asks(self._number, self._sides()):
-            self._decide()
-            if desk.acts != acts:
-                desk.settle()
+        if moments.due(self._number):
+            book = desk.portfolio()
+            held = self._protections.holding(self._number, book.equity)
+            if moments.asks(self._number, self._sides()):
+                self._decide(book, held)
+                if desk.acts != acts:
+                    desk.settle()
         self._remember()
 
     # --- Deciding ----------------------------------------------------------------------------------------
 
-    def _decide(self) -> None:
-        briefing = self._briefing()
+    def _decide(self, book: Portfolio, locks: tuple[Lock, ...]) -> None:
+        briefing = self._briefing(book, locks)
         raw = self.setup.decider.decide(briefing)
         if self.heard is None and self._merely_holds(raw):
             self._asked += 1
@@ -172,9 +172,9 @@ class Backtest:
         named = {symbol for item in holds if type(symbol := item.get("symbol")) is str}
         return len(named) == len(items) and named <= self.market.courses.keys()
 
-    def _briefing(self) -> Briefing:
+    def _briefing(self, book: Portfolio, locks: tuple[Lock, ...]) -> Briefing:
         setup, desk = self.setup, self.desk
-        book = desk.portfolio()
+        equity, exposure = book.equity, book.exposure
         return Briefing(
             bot=setup.name,
             now=desk.now,
@@ -184,10 +184,15 @@ class Backtest:
             portfolio=book,
             seed=setup.seed,
             slot_index=self._number * self.market.step // setup.interval,
-            # The account has no other book.
-            account_exposure=book.exposure,
-            account_equity=book.equity,
+            # The account has no other book, and its owner no other account.
+            account_exposure=exposure,
+            account_equity=equity,
             account_max_exposure=setup.max_exposure,
+            interval_seconds=setup.interval // 1000,
+            locks=locks,
+            user_exposure=exposure,
+            user_equity=equity,
+            covariance=self.market.covariance(self._number),
         )
 
     def _views(self, now: datetime) -> Iterator[tuple[str, InstrumentView]]:

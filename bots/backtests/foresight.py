@@ -79,6 +79,11 @@ class Moments:
         place = int(self._slots.searchsorted(number))
         return place < len(self._slots) and int(self._slots[place]) == number
 
+    def between(self, first: int, last: int) -> NDArray[np.int64]:
+        """The slots from the instant `first` to before `last`."""
+        found: NDArray[np.int64] = self._slots[self._slots.searchsorted(first) : self._slots.searchsorted(last)]
+        return found
+
     def following(self, number: int, sides: Mapping[str, int | None], until: int) -> int:
         """The first slot after `number`, at most `until`, at which the decider may act.
 

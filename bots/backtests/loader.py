@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Min
 
 from markets import history
 from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds, resample
+from markets.domain.covariance import DAYS, TIMEFRAME
 from markets.domain.instruments import InstrumentRules
 from markets.domain.windows import BLOCK, WARM
 from markets.models import Candle, FundingRate, Instrument
@@ -120,17 +121,18 @@ def _listed(
     series = {base: candles}
     for name in timeframes:
         if name not in series:
-            series[name] = _coarser(instrument, name, candles, base, first, last)
+            series[name] = _coarser(instrument, name, candles, base, _before(name, first), last)
+    hourly = _coarser(instrument, TIMEFRAME, candles, base, first - (DAYS + 1) * TIMEFRAMES["1d"], last)
     rates = FundingRate.objects.filter(
         instrument=instrument, at__gt=instant(first - TIMEFRAMES["1d"]), at__lte=instant(last)
     )
     funding = [(milliseconds(at), rate) for at, rate in rates.order_by("at").values_list("at", "rate")]
-    return Listed(rules, candles, {name: series[name] for name in timeframes}, funding)
+    return Listed(rules, candles, {name: series[name] for name in timeframes}, funding, hourly)
 
 
-def _coarser(instrument: Instrument, timeframe: str, finer: Candles, base: str, first: int, last: int) -> Candles:
-    """The stored candles of a coarser timeframe, and between them those that the finer ones make."""
-    stored = history.load(instrument, timeframe, _before(timeframe, first), last - TIMEFRAMES[timeframe])
+def _coarser(instrument: Instrument, timeframe: str, finer: Candles, base: str, since: int, last: int) -> Candles:
+    """The stored candles of a coarser timeframe from `since` on, and between them those that the finer ones make."""
+    stored = history.load(instrument, timeframe, since, last - TIMEFRAMES[timeframe])
     if TIMEFRAMES[timeframe] % TIMEFRAMES[base]:
         return stored
     built = resample(finer, TIMEFRAMES[base], TIMEFRAMES[timeframe])

@@ -14,6 +14,7 @@ import numpy as np
 
 from bots.domain.exit_plan import Condition
 from markets.domain.candles import TIMEFRAMES, Candles, instant
+from markets.domain.covariance import DAYS, TIMEFRAME, Covariance, covariance
 from markets.domain.instruments import InstrumentRules
 from markets.domain.rounding import ZERO
 from markets.domain.snapshot import QuoteView
@@ -25,17 +26,22 @@ from .windowed import Windowed
 _FIRST_LOOK, _LONGEST_LOOK = 64, 65_536
 
 
+NO_CANDLES = Candles.of([])
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """What is stored of one instrument, candles before the start included.
 
-    `series` holds the candles of each timeframe of the bot, `funding` (UTC ms, rate) pairs, oldest first.
+    `series` holds the candles of each timeframe of the bot, `funding` (UTC ms, rate) pairs, oldest first, and `hourly`
+    the candles that covariances are computed from.
     """
 
     rules: InstrumentRules
     candles: Candles
     series: Mapping[str, Candles]
     funding: Sequence[tuple[int, Decimal]] = ()
+    hourly: Candles = NO_CANDLES
 
 
 class Course:
@@ -238,6 +244,7 @@ class Market:
     end: int
     listed: Sequence[Listed]
     courses: dict[str, Course] = field(init=False)
+    _moving: tuple[int, Covariance | None] = field(init=False, default=(-1, None), repr=False)
 
     def __post_init__(self) -> None:
         self.courses = {one.rules.symbol: Course(one, self.start, self.end, self.step) for one in self.listed}
@@ -259,5 +266,19 @@ class Market:
             for one in self.listed
         )
 
+    def covariance(self, number: int) -> Covariance | None:
+        """Of the last 30 days of hourly candles closed at an instant, in which all instruments of a bot are."""
+        hour = TIMEFRAMES[TIMEFRAME]
+        last = (self.start + number * self.step) // hour * hour - hour
+        if self._moving[0] != last:
+            first, parts = last - DAYS * TIMEFRAMES["1d"], {one.rules.symbol: one.hourly for one in self.listed}
+            self._moving = last, covariance({name: _between(part, first, last) for name, part in parts.items()})
+        return self._moving[1]
+
     def at(self, number: int) -> datetime:
         return instant(self.start + number * self.step)
+
+
+def _between(candles: Candles, first: int, last: int) -> Candles:
+    times = candles.time
+    return candles[int(times.searchsorted(first)) : int(times.searchsorted(last, side="right"))]
