@@ -65,7 +65,7 @@ class Setup:
 class Result:
     """What came of it. `asked` counts the decider's answers, `refused` the items that the judgement refused.
 
-    `refusals` are the venue's, in its words.
+    `refusals` are the venue's, in its words; `locks` come with the slots at which they were found.
     """
 
     setup: Setup
@@ -83,6 +83,7 @@ class Result:
     asked: int
     refused: int
     refusals: list[str]
+    locks: list[tuple[datetime, Lock]]
 
 
 @dataclass(slots=True)
@@ -358,4 +359,5 @@ class Backtest:
             asked=self._asked,
             refused=self._refused,
             refusals=desk.refusals,
+            locks=self._protections.written,
         )

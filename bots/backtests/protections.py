@@ -6,7 +6,7 @@ happened, where the day or the look-back moves on, and where equity in floats co
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -37,12 +37,16 @@ class Holdings(NamedTuple):
 
 
 class Protections:
-    """Which locks hold for the book of `desk`. `path` is what it held, from the first instant on."""
+    """Which locks hold for the book of `desk`. `path` is what it held, from the first instant on.
+
+    `written` are all locks there were, each with the slot at which it was found.
+    """
 
     def __init__(self, market: Market, policy: Policy, desk: Desk, path: Sequence[Holdings]) -> None:
         self._market, self._policy, self._desk, self._path = market, policy, desk, path
         self._points = np.full(market.instants + 1, np.nan)
         self._marks: dict[str, Floats] = {}
+        self.written: list[tuple[datetime, Lock]] = []
         self._stored: dict[tuple[object, ...], Lock] = {}
         self._window = policy.lock_look_back_minutes * _MINUTE
         # What had happened at the last look, which locks it found, and from when on time alone asks for another.
@@ -99,7 +103,9 @@ class Protections:
         found = locks(facts, policy)
         self._stored = {key: lock for key, lock in self._stored.items() if lock.until > now}
         for lock in found:
-            self._stored.setdefault(lock.key, lock)
+            if lock.key not in self._stored:
+                self._stored[lock.key] = lock
+                self.written.append((now, lock))
         self._seen, self._found = self._happened(), frozenset(lock.kind for lock in found)
         self._until = self._moves_on(number, ended)
 

@@ -12,7 +12,7 @@ from markets.models import Feed
 
 
 def of_bot(bot: Bot) -> dict[str, list[tuple[object, ...]]]:
-    """Decisions, orders, fills, cash entries, positions and cash of a bot, as the ledger has them."""
+    """Decisions, orders, fills, cash entries, positions, locks and cash of a bot, as the ledger has them."""
     book = bot.book
     book.refresh_from_db()
     items = DecisionItem.objects.filter(decision__bot=bot).order_by("id").select_related("decision")
@@ -42,6 +42,7 @@ def of_bot(bot: Bot) -> dict[str, list[tuple[object, ...]]]:
             (p.instrument.symbol, p.opened_at, p.quantity, p.cost, p.margin, p.stop, p.target, p.fees, p.funding)
             for p in held if not p.closed_at
         ],
+        "locks": sorted((o.at, o.until, o.kind, o.symbol, o.side, o.reason) for o in book.locks.all()),
         "cash": [(book.cash,)],
     }  # fmt: skip
 
@@ -67,6 +68,7 @@ def of_result(result: engine.Result, decisions: list[tuple[object, ...]]) -> dic
             (p.symbol, p.opened_at, p.figures.quantity, p.figures.cost, p.figures.margin, p.stop, p.target,
              p.figures.fees, p.funding) for p in result.open
         ],
+        "locks": sorted((at, o.until, o.kind, o.symbol, o.side, o.reason) for at, o in result.locks),
         "cash": [(result.cash,)],
     }  # fmt: skip
 

@@ -65,10 +65,13 @@ def told(result):
 @given(seed=st.integers(0, 10_000), holes=st.lists(st.integers(10, 1190), max_size=3))
 def test_what_a_decider_foresees_changes_nothing(name, seed, holes):
     made = [minutes(seed, 1200, holes=holes), minutes(seed + 1, 1200)]
-    passed, _ = run(market(*made), deciders.get(name))
-    asked, _ = run(market(*made), deciders.get(name), foresee=False)
+    # Limits of equity so narrow that they lock while a position is passed over.
+    narrow = replace(PRESETS["bold"], max_drawdown=d("0.004"), max_daily_loss=d("0.01"), lock_look_back_minutes=200)
+    passed, _ = run(market(*made), deciders.get(name), policy=narrow)
+    asked, _ = run(market(*made), deciders.get(name), policy=narrow, foresee=False)
 
     assert told(passed) == told(asked)
+    assert passed.locks == asked.locks
     assert passed.asked <= asked.asked == 900
 
 

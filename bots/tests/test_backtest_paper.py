@@ -8,7 +8,7 @@ import pytest
 
 from bots import dispatch
 from bots.deciders import registry
-from bots.models import Bot
+from bots.models import Bot, RiskPolicy
 from bots.tests import lockstep, paper
 from bots.tests.restless import Restless
 from markets import imports, stream
@@ -58,20 +58,24 @@ class Stretch:
     timeframes: tuple[str, ...]
     start: datetime
     instants: int
+    limits: dict[str, object]
 
 
 STRETCHES = {
     "minutes of three coins": Stretch(
         "binanceusdm-1m-2025-05/binanceusdm", ("BTC_USDT_USDT", "ETH_USDT_USDT", "SOL_USDT_USDT"), "1m",
         ("1m", "1h", "4h"), datetime(2025, 5, 22, 7, 30, tzinfo=UTC), 150,
+        {"lock_minutes": 10, "lock_look_back_minutes": 30, "low_profit_count": 2, "cooldown_minutes": 2},
     ),
     "the crash of August 2024, funding every eight hours": Stretch(
         "binanceusdm-1h-2023-2024/binanceusdm", ("BTC_USDT_USDT", "ETH_USDT_USDT", "SOL_USDT_USDT", "BNB_USDT_USDT"),
         "1h", ("1h", "4h"), datetime(2024, 8, 1, tzinfo=UTC), 160,
+        {"max_daily_loss": "0.01", "max_drawdown": "0.02", "lock_look_back_minutes": 2880, "lock_minutes": 600},
     ),
     "the fall of April 2025, funding every hour": Stretch(
         "hyperliquid-2024-2025/hyperliquid", ("BTC_USDC_USDC", "ETH_USDC_USDC", "HYPE_USDC_USDC"), "5m",
         ("5m", "1h", "4h"), datetime(2025, 4, 6, 17, tzinfo=UTC), 170,
+        {"max_drawdown": "0.015", "lock_look_back_minutes": 240, "lock_minutes": 60, "max_trades_per_day": 12},
     ),
 }  # fmt: skip
 
@@ -91,6 +95,7 @@ def replayed(stretch: Stretch, market_data) -> Feed:
     seconds = int(step.total_seconds())
     Bot.objects.update(timeframes=list(stretch.timeframes), interval_seconds=seconds)
     Bot.objects.filter(name="Random").update(decider=Restless.name, interval_seconds=3 * seconds)
+    RiskPolicy.objects.update(**stretch.limits)
     lockstep.drive(feed, stretch.instants)
     dispatch.close_books(feed)
     return feed
@@ -105,11 +110,13 @@ def test_real_candles_to_the_last_digit(name, market_data, monkeypatch):
     stretch = STRETCHES[name]
     feed = replayed(stretch, market_data)
 
-    fills, income = 0, 0
+    fills, income, locks = 0, 0, set()
     for bot in Bot.objects.order_by("pk"):
         live = paper.of_bot(bot)
         same(live, paper.backtested(bot, feed, stretch.base))
         fills += len(live["fills"])
         income += len(live["income"])
+        locks |= {kind for _, _, kind, *_ in live["locks"]}
     assert fills > 40
     assert income or stretch.base == "1m"
+    assert len(locks) > 1
