@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import time
 from typing import Any
 
 from . import places
@@ -221,11 +222,79 @@ def judgement(lab: Lab) -> list[Figure]:
     ]
 
 
-NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement")
+def walks(lab: Lab) -> list[Figure]:
+    """Backtests on synthetic candles, and where BENCH_PEERS names a Python that has them, the peers in the same run."""
+    with lab.place("SQLite", ["year"]) as place:
+        fresh = [lab.process(place, "walking", "stored", str(time())) for _ in range(lab.runs)]
+        runs = {name: [lab.process(place, "walking", name) for _ in range(lab.runs)] for name in WALKS}
+        peers, odd = beside(lab, place)
+    rates = {name: column(ran, "rate") for name, ran in runs.items()}
+    year = [[run["warm"] / years for run in runs[name]] for name, years in (("dense", 1), ("years2", 2), ("years4", 4))]
+    trades = f"{runs['dense'][0]['trades']:,} trades"
+    return [
+        Figure(
+            f"backtest, a year of minutes, {trades}", "candles/s", rates["dense"], "backtesting.py",
+            peers.get("backtesting", ()), at_least=3, of_ratio=True,
+        ),
+        *([Figure("  trades that differ from its", "", odd, at_most=0)] if odd else []),
+        Figure("  beside warm vectorbt", "candles/s", rates["dense"], "vectorbt", peers.get("vectorbt", ())),
+        Figure("  a trade in 1,500 candles", "candles/s", rates["sparse"], at_least=3_000_000),
+        Figure(
+            "  the same beside warm vectorbt", "candles/s", rates["sparse"], "vectorbt",
+            peers.get("vectorbt-sparse", ()), at_least=0.5, of_ratio=True,
+        ),
+        Figure("  memory", "MB", column(runs["dense"], "mb"), at_most=300),
+        Figure("  fresh process to the result, from the store", "s", column(fresh, "seconds"), at_most=2),
+        Figure("  of it the run", "s", column(fresh, "walked")),
+        Figure("  a decider asked at every candle", "candles/s", rates["asked"], at_least=58_000),
+        Figure(
+            "  8 instruments in one book", "candles/s", rates["book"], "one", rates["alone"], at_least=0.5,
+            of_ratio=True,
+        ),
+        Figure("  two years, of each", "s", year[1], "s: one year", year[0], at_most=1.1, of_ratio=True),
+        Figure("  four years, of each", "s", year[2], "s: one year", year[0], at_most=1.1, of_ratio=True),
+    ]  # fmt: skip
+
+
+def beside(lab: Lab, place: Place) -> tuple[dict[str, list[float]], list[float]]:
+    """Candles a second of the peers, warm, and how many trades differ; empty where there are none."""
+    python, path, lively = os.environ.get("BENCH_PEERS"), str(lab.folder / "year.npz"), str(lab.folder / "lively.npz")
+    if not python:
+        return {}, []
+    candles = lab.process(place, "walking", "data", path)["candles"]
+    rates = {
+        tool: [candles / peer(lab, python, tool, path)["warm"] for _ in range(lab.runs)]
+        for tool in ("backtesting", "vectorbt", "vectorbt-sparse")
+    }
+    ours = lab.process(place, "walking", "lively", lively)["trades"]
+    return rates, [float(differing(ours, peer(lab, python, "backtesting", lively)["trades"]))]
+
+
+def peer(lab: Lab, python: str, tool: str, path: str) -> Result:
+    lab.say(f"peer: {tool}")
+    command = [python, str(ROOT / "bench" / "peers.py"), tool, path]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+
+
+def differing(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) -> int:
+    """Trades that are not the same in bars, side and prices; prices within a tick, which only we trade at."""
+    pairs = zip(ours, theirs, strict=False)
+    same = sum(
+        one[:3] == other[:3] and all(abs(a - b) <= TICK for a, b in zip(one[3:], other[3:], strict=True))
+        for one, other in pairs
+    )
+    return max(len(ours), len(theirs)) - same
+
+
+TICK = 0.1
+WALKS = ("dense", "sparse", "asked", "book", "alone", "years2", "years4")
+NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement", "walks")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
     """The figures of one measure, wherever it can be taken. Raises KeyError for a name there is none of."""
+    if name == "walks":
+        return walks(lab)
     if name in ("flight", "asking"):
         return {"flight": flight, "asking": asking}[name](lab, redis) if redis else []
     if name == "crowd":

@@ -1,7 +1,8 @@
 """Fills a place before anything is measured: tables, a market with bots, and histories of many rows.
 
 `python -m bench.prepare bots N DECIDER...` makes a market of N bots that have run a few slots; `rows N` gives each of
-them N rows of history; `timetable N` makes N bots of a live feed that are due all over their interval.
+them N rows of history; `timetable N` makes N bots of a live feed that are due all over their interval; `year` stores a
+year of minutes.
 """
 
 import sys
@@ -19,9 +20,21 @@ ROWS_A_CYCLE = 10
 ITEMS_A_CYCLE = 6
 
 
-def main(what: str, count: str, *deciders: str) -> None:
+def main(what: str, count: str = "0", *deciders: str) -> None:
     market.start()
-    {"bots": bots, "rows": rows, "timetable": timetable, "closed": closed}[what](int(count), *deciders)
+    {"bots": bots, "rows": rows, "timetable": timetable, "closed": closed, "year": year}[what](int(count), *deciders)
+
+
+def year(_: int) -> None:
+    """A year of minutes of one instrument, for backtests."""
+    from markets import history
+    from markets.listing import ensure_instrument
+
+    from .walking import minutes
+
+    market.migrate()
+    instrument = ensure_instrument(exchange="binanceusdm", symbol="BTC/USDT:USDT")
+    history.append(candles={(instrument.pk, "1m"): minutes()})
 
 
 def bots(count: int, *deciders: str) -> None:

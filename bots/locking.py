@@ -31,12 +31,12 @@ def holding(*, bot: Bot, portfolio: Portfolio, now: datetime) -> tuple[domain.Lo
     """The locks that hold for a bot at market time `now`, those that have just been found among them."""
     policy = bot.policy.limits
     rows = _read(bot, policy, now)
-    stored = {_key(lock := _lock_of(row)): (lock, row.fourth is None) for row in _of("lock", rows)}
-    found = {_key(lock): lock for lock in domain.locks(_facts(rows, portfolio, now), policy)}
+    stored = {(lock := _lock_of(row)).key: (lock, row.fourth is None) for row in _of("lock", rows)}
+    found = {lock.key: lock for lock in domain.locks(_facts(rows, portfolio, now), policy)}
     fresh = [lock for key, lock in found.items() if key not in stored]
     if fresh:
         _write(bot.book, fresh, now)
-    return (*(lock for lock, holds in stored.values() if holds), *fresh)
+    return domain.standing((*(lock for lock, holds in stored.values() if holds), *fresh))
 
 
 def lift(*, lock: Lock, by: User, now: datetime) -> bool:
@@ -64,10 +64,6 @@ def _write(book: Book, fresh: Iterable[domain.Lock], now: datetime) -> None:
 
 def _stored(value: Decimal | None) -> Decimal | None:
     return None if value is None else nearest_to(value, PRICE_UNIT)
-
-
-def _key(lock: domain.Lock) -> tuple[str, str, str, datetime]:
-    return lock.kind, lock.symbol, lock.side, lock.until
 
 
 # --- What happened, in one statement ---------------------------------------------------------------------
@@ -163,7 +159,7 @@ def _facts(rows: Sequence[Row], portfolio: Portfolio, now: datetime) -> Facts:
     return Facts(
         now=now,
         equity=portfolio.equity,
-        ended=tuple(sorted(map(_ended, _of("closed", rows)), key=lambda one: one.at)),
+        ended=domain.oldest_first(map(_ended, _of("closed", rows))),
         opened=tuple(held.opened_at for held in portfolio.positions if held.opened_at is not None),
         day_start=_paid_since(_of("begin", rows)[0], rows),
         peak=_paid_since(_of("top", rows)[0], rows),

@@ -14,6 +14,7 @@ from markets.domain.rounding import ZERO, round_cash
 from markets.models import Instrument
 from markets.updates import update_rows
 
+from .domain.enforcement import exit_reason
 from .domain.positions import Figures, after_fill
 from .models import (
     Account,
@@ -201,15 +202,14 @@ def _move(position: Position, fill: Fill, order: Order | None) -> Figures | None
         position.state = PositionState.OPEN
     else:
         position.state, position.closed_at = PositionState.CLOSED, fill.at
-        position.exit_reason = "liquidation" if fill.liquidation else exit_reason(order)
+        position.exit_reason = "liquidation" if fill.liquidation else _why(order)
     return begun
 
 
-def exit_reason(order: Order | None) -> str:
-    """Why a position ended, in a word or two: its stop, its target, or what asked for the exit."""
+def _why(order: Order | None) -> str:
     if order is None:
-        return "closed at the venue"
-    return order.intent.get_source_display().lower() if order.role == Role.EXIT else order.role
+        return exit_reason(role=None, source="")
+    return exit_reason(role=order.role, source=order.intent.get_source_display())
 
 
 def _unplanned(batch: Batch, book: Book, instrument: Instrument, fill: Fill, order: Order | None) -> Position:

@@ -5,7 +5,7 @@ the wall clock. No model, no task and no web process is needed for it.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
@@ -15,11 +15,9 @@ from markets.models import Feed
 
 from . import ordering, reports
 from .closing import close_all, glance, live, open_positions
+from .domain.enforcement import ENTRY_LIFETIME, exit_due
 from .models import Book, Order, OrderState, Position, PositionState, Role, TradingState
 from .protection import protect, unfit
-
-# A limit entry is a decision about a moment: past this it is no longer what was decided.
-ENTRY_LIFETIME = timedelta(hours=1)
 
 
 def sweep(*, feed: Feed, now: datetime) -> int:
@@ -50,11 +48,13 @@ def _exit_due(position: Position, now: datetime) -> str:
     """Why a position must be closed at once, or nothing."""
     if live(position, Role.EXIT):
         return ""
-    if position.book.flatten_requested_at is not None:
-        return "flatten"
-    if position.expires_at is not None and position.expires_at <= now:
-        return "time limit"
-    return "no stop" if position.intent_id is not None and position.stop is None else ""
+    return exit_due(
+        planned=position.intent_id is not None,
+        stop=position.stop,
+        expires_at=position.expires_at,
+        now=now,
+        flatten=position.book.flatten_requested_at is not None,
+    )
 
 
 def _sweep_orphans(feed: Feed, now: datetime) -> int:

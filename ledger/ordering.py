@@ -163,8 +163,7 @@ def _opening(book: Book, draft: IntentDraft, intent: Intent) -> Position:
 
 
 def _order(book: Book, draft: IntentDraft, intent: Intent, position_id: int, at: datetime) -> Order:
-    entry = draft.kind in (Kind.OPEN, Kind.ADD)
-    role = Role.ENTRY if entry else Role.EXIT
+    role = Role.ENTRY if draft.enters else Role.EXIT
     return Order(
         client_id=uuid5(intent.key, role),
         intent=intent,
@@ -173,11 +172,11 @@ def _order(book: Book, draft: IntentDraft, intent: Intent, position_id: int, at:
         instrument=intent.instrument,
         position_id=position_id,
         role=role,
-        type=OrderType.LIMIT if draft.limit is not None else OrderType.MARKET,
-        side=Side.of(1 if draft.long == entry else -1),
+        type=draft.order_type,
+        side=draft.side,
         quantity=draft.quantity,
         price=draft.limit,
-        reduce_only=not entry,
+        reduce_only=not draft.enters,
         leverage=draft.leverage,
         reserved=draft.reserved,
         at=at,

@@ -16,6 +16,7 @@ from markets.updates import update_rows
 from . import ordering, reports
 from .closing import close_all, live, open_positions
 from .domain.brackets import Brackets, Resting, needed
+from .domain.enforcement import exposed, target_to_place
 from .domain.trailing import trailed
 from .models import Account, Order, OrderState, Position, Role
 
@@ -79,11 +80,9 @@ def _trail(position: Position) -> None:
 
 
 def _target(position: Position) -> Decimal | None:
-    """The planned target; none where the venue has refused this very one: it would refuse it again."""
-    size = abs(position.quantity)
-    refused = (order for order in position.protective if order.state == OrderState.REFUSED)  # type: ignore[attr-defined]
-    same = any(o.role == Role.TARGET and (o.trigger, o.quantity) == (position.target, size) for o in refused)
-    return None if same else position.target
+    orders: list[Order] = position.protective  # type: ignore[attr-defined]
+    refused = ((o.trigger, o.quantity) for o in orders if o.state == OrderState.REFUSED and o.role == Role.TARGET)
+    return target_to_place(position.target, abs(position.quantity), refused)
 
 
 def _resting(position: Position) -> list[Resting]:
@@ -139,11 +138,13 @@ def _exposed(position: Position) -> str:
     """Why a position cannot stay open, or nothing."""
     if live(position, Role.EXIT):
         return ""
-    if not stopped(position):
-        return "stop refused"
-    mark: Decimal = position.mark  # type: ignore[attr-defined]
-    beyond = position.target is not None and (mark >= position.target if position.long else mark <= position.target)
-    return "target reached" if beyond and not live(position, Role.TARGET) else ""
+    return exposed(
+        covered=stopped(position),
+        target=position.target,
+        target_rests=bool(live(position, Role.TARGET)),
+        mark=position.mark,  # type: ignore[attr-defined]
+        long=position.long,
+    )
 
 
 def stopped(position: Position) -> bool:

@@ -119,13 +119,8 @@ def _valued(*values: Any) -> HeldPosition:
 
 def _pending(order: Any, symbol: str) -> PendingEntry:
     """From an order, or a row of its columns."""
-    remaining = order.quantity - order.filled
-    return PendingEntry(
-        symbol=symbol,
-        long=order.side == "buy",
-        quantity=remaining,
-        price=order.price or order.reserved * order.leverage / order.quantity,
-        reserved=order.reserved * remaining / order.quantity,
+    return PendingEntry.of(
+        symbol, order.side == "buy", order.quantity, order.filled, order.price, order.reserved, order.leverage
     )
 
 

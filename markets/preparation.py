@@ -149,7 +149,12 @@ def _simulated_past(feed: Feed, start: datetime) -> dict[int, QuoteView]:
             for timeframe, part in _kept_past(minutes).items()
         }
     )
-    rates = simulated.last_funding(feed.seed, start)
+    settled, rates = simulated.last_funding(feed.seed, start)
+    # What the first quotes tell is stored too, so that a backtest of the same period knows it.
+    FundingRate.objects.bulk_create(
+        [FundingRate(instrument=i, at=settled, rate=rate) for i, rate in zip(instruments, rates, strict=True)],
+        ignore_conflicts=True,
+    )
     return {
         instrument.pk: QuoteView.around(
             instrument.rules,

@@ -3,7 +3,6 @@
 A bad item is refused with a sentence that names field and value; the good ones stand. Nothing here judges.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -65,6 +64,8 @@ class Answer:
 
 
 _PLAN = ("stop", "target", "trail", "minutes", "invalidation")
+_FIELDS = tuple(Item.model_fields)
+_ACTIONS = {str(action): action for action in Action}
 # Fields that an action does not use are not read: a zero in one of them must not stop an exit.
 _USED: dict[Action, tuple[str, ...]] = {
     Action.OPEN_LONG: ("conviction", "risk_share", "leverage", "limit", *_PLAN),
@@ -89,7 +90,11 @@ def parse(raw: object, *, known: Collection[str], timeframes: Collection[str] = 
     if not isinstance(listed, list | tuple):
         sentence = f"items must be a list, not {shown(listed)}."
         return Answer(refused=(_refused(raw, "bad_answer", sentence),), summary=summary)
-    counts = Counter(_symbol(item) for item in listed)
+    # Most answers have one item for each of a few instruments: a dict is enough, and a Counter takes longer to make.
+    counts: dict[str, int] = {}
+    for item in listed:
+        symbol = _symbol(item)
+        counts[symbol] = counts.get(symbol, 0) + 1
     read = [_item(item, counts, known, timeframes) for item in listed[:MOST_ITEMS]]
     if len(listed) > MOST_ITEMS:
         read.append(_refused(None, "too_many_items", f"Only the first {MOST_ITEMS} of {len(listed)} items were read."))
@@ -116,8 +121,11 @@ def _item(
     if action is None:
         actions = ", ".join(Action)
         return _refused(raw, "unknown_action", f"action must be one of {actions}, not {shown(raw.get('action'))}.")
-    given = {name: raw[name] for name in _USED[action] if name in raw}
     reason = text(raw.get("reason"), REASON_LENGTH)
+    if not _USED[action]:
+        # There is no field to read, and most items of most answers are such.
+        return Proposal(symbol, action, conviction=_conviction(raw.get("conviction")), reason=reason)
+    given = {name: raw[name] for name in _USED[action] if name in raw}
     try:
         item = Item.model_validate(
             given | {"symbol": symbol, "action": action, "reason": reason}, context={"timeframes": timeframes}
@@ -136,7 +144,7 @@ def _complete(raw: Mapping[Any, Any], item: Item) -> Proposal | RefusedItem:
         return _refused(raw, "missing_field", "reduce_share is missing for reduce.")
     if item.action == Action.ADJUST_EXITS and all(getattr(item, name) is None for name in _PLAN):
         return _refused(raw, "missing_field", "adjust_exits names no stop, target, trail, minutes or invalidation.")
-    fields = {name: getattr(item, name) for name in type(item).model_fields}
+    fields = {name: getattr(item, name) for name in _FIELDS}
     if item.risk_share is None:
         del fields["risk_share"]
     if item.conviction is None and not item.action.enters:
@@ -158,8 +166,7 @@ def _symbol(raw: object) -> str:
 
 
 def _action(value: object) -> Action | None:
-    name = text(value, 20).lower()
-    return Action(name) if name in tuple(Action) else None
+    return _ACTIONS.get(text(value, 20).lower())
 
 
 def _refused(raw: object, code: str, sentence: str) -> RefusedItem:

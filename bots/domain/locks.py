@@ -4,7 +4,7 @@ Each protection looks at the closed positions of the look-back and at equity, an
 why. The end follows from what happened, not from when it was looked at: so looking twice gives the same lock.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -72,6 +72,11 @@ class Lock:
     limit: Decimal | None = None
     value: Decimal | None = None
 
+    @property
+    def key(self) -> tuple[str, str, str, datetime]:
+        """What happened locks once: a second look at it finds a lock with the same key."""
+        return self.kind, self.symbol, self.side, self.until
+
     def holds_for(self, symbol: str, long: bool, now: datetime) -> bool:
         return self.until > now and self.symbol in ("", symbol) and self.side in ("", "long" if long else "short")
 
@@ -90,6 +95,16 @@ class Protection:
     protect: Protect
     meaning: str
     limit: Callable[[Policy], str]
+
+
+def oldest_first(ended: Iterable[Ended]) -> tuple[Ended, ...]:
+    """In the order of their ends; those of one instant have a fixed order too."""
+    return tuple(sorted(ended, key=lambda one: (one.at, one.symbol, one.long, one.reason, one.net)))
+
+
+def standing(held: Iterable[Lock]) -> tuple[Lock, ...]:
+    """The lock that ends last comes first: it is the one that an entry is told of."""
+    return tuple(sorted(held, key=lambda lock: (-lock.until.timestamp(), lock.kind, lock.symbol, lock.side)))
 
 
 def look_back(policy: Policy, now: datetime) -> datetime:

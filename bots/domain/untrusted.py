@@ -49,7 +49,10 @@ def text(value: object, longest: int) -> str:
     """A text without control characters and lone surrogates, cut to `longest`; empty for anything else."""
     if not isinstance(value, str):
         return ""
-    clean = "".join(c if c.isprintable() else " " for c in value[: 2 * longest]).strip()
+    clean = value[: 2 * longest]
+    if not clean.isprintable():
+        clean = "".join(c if c.isprintable() else " " for c in clean)
+    clean = clean.strip()
     return clean if len(clean) <= longest else clean[: longest - 1] + "…"
 
 

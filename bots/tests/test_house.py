@@ -17,7 +17,7 @@ from markets.domain.snapshot import InstrumentView, Series
 
 SYMBOLS = {BTC: (60_000.0, "0.1", "0.001"), ETH: (3_000.0, "0.01", "0.01"), SOL: (0.15, "0.00001", "1")}
 FRAMES = ("1m", "5m", "15m", "1h")
-HOUSE = ("house:buy_and_hold", "house:mean_reversion", "house:random", "house:trend")
+HOUSE = ("house:buy_and_hold", "house:mean_reversion", "house:random", "house:sma_cross", "house:trend")
 
 
 def market(symbol=BTC, *, seed=1, days=16, frames=FRAMES, now=NOW, ends=None, drift=0.0) -> InstrumentView:

@@ -5,6 +5,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from markets.domain.orders import OrderType, Side
+
 
 class Kind(StrEnum):
     OPEN = "open"
@@ -35,3 +37,17 @@ class IntentDraft:
     trail: Decimal | None = None
     expires_at: datetime | None = None
     reason: str = ""
+
+    @property
+    def enters(self) -> bool:
+        """Whether its order takes on exposure; all others only reduce."""
+        return self.kind in (Kind.OPEN, Kind.ADD)
+
+    @property
+    def side(self) -> Side:
+        """The side of its order: with the position to enter, against it to leave."""
+        return Side.of(1 if self.long == self.enters else -1)
+
+    @property
+    def order_type(self) -> OrderType:
+        return OrderType.MARKET if self.limit is None else OrderType.LIMIT

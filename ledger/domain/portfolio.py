@@ -62,6 +62,21 @@ class PendingEntry:
     price: Decimal
     reserved: Decimal
 
+    @classmethod
+    def of(
+        cls,
+        symbol: str,
+        long: bool,
+        quantity: Decimal,
+        filled: Decimal,
+        price: Decimal | None,
+        reserved: Decimal,
+        leverage: int,
+    ) -> "PendingEntry":
+        """What is still open of a live entry of `quantity`; `price` is its limit, `reserved` was for the whole."""
+        remaining = quantity - filled
+        return cls(symbol, long, remaining, price or reserved * leverage / quantity, reserved * remaining / quantity)
+
     @property
     def notional(self) -> Decimal:
         return round_cash(self.quantity * self.price)
@@ -80,7 +95,10 @@ class Portfolio:
     blocked: Mapping[str, str] = field(default_factory=dict)
 
     def position(self, symbol: str) -> HeldPosition | None:
-        return next((held for held in self.positions if held.symbol == symbol), None)
+        for held in self.positions:
+            if held.symbol == symbol:
+                return held
+        return None
 
     @property
     def unrealised(self) -> Decimal:

@@ -27,6 +27,14 @@ class Figures:
     realised: Decimal = ZERO
     fees: Decimal = ZERO
 
+    def with_margin(self, amount: Decimal) -> "Figures":
+        """After `amount` (signed) has gone into the margin: what funding takes out of it is negative."""
+        return replace(self, margin=self.margin + amount) if amount else self
+
+    def with_result(self, amount: Decimal) -> "Figures":
+        """After a result without a trade: what a liquidation took or gave back."""
+        return replace(self, realised=self.realised + amount)
+
 
 def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Figures | None]:
     """The figures after a fill, and those of the position that a fill through flat began (else None).

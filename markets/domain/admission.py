@@ -49,7 +49,10 @@ class Application:
 
 def refusal(application: Application) -> Refused | None:
     """The first rule that refuses, in the order of `RULES`; None where the order may be placed."""
-    return next((refused for rule in RULES if (refused := rule(application))), None)
+    for rule in RULES:
+        if refused := rule(application):
+            return refused
+    return None
 
 
 def fires(request: OrderRequest, price: Decimal) -> bool:

@@ -6,6 +6,7 @@ Bad rows (NaN, not positive, inverted) are named here and refused where they ent
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ TIMEFRAMES: dict[str, int] = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@lru_cache(maxsize=256)  # The same instant is asked for again and again while it lasts.
 def milliseconds(at: datetime) -> int:
     """UTC milliseconds of an aware datetime, cut to the millisecond."""
     # In whole numbers, so that no float of seconds is cut a millisecond too early.

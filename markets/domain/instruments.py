@@ -5,6 +5,7 @@ units of the base currency: adapters convert contracts before they call.
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from .rounding import ceil_to, floor_to, nearest_to, toward_zero
@@ -70,3 +71,11 @@ class InstrumentRules:
     def quantity(self, quantity: Decimal) -> Decimal:
         """`quantity` cut to the step, toward zero."""
         return toward_zero(quantity, self.step)
+
+    def next_settlement(self, at: datetime) -> datetime | None:
+        """The next full multiple of the funding interval after `at`, counted from midnight UTC; None without one."""
+        if self.kind != "perpetual" or not self.funding_hours:
+            return None
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        interval = timedelta(hours=self.funding_hours)
+        return midnight + ((at - midnight) // interval + 1) * interval

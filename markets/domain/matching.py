@@ -49,6 +49,10 @@ class Execution:
     def fee(self) -> Decimal:
         return charge(self.value, self.fee_rate)
 
+    def of(self, quantity: Decimal) -> "Execution":
+        """The same of another quantity."""
+        return self if quantity == self.quantity else replace(self, quantity=quantity)
+
     @property
     def traded(self) -> VenueOrder:
         """The order after this execution."""
@@ -65,11 +69,12 @@ def execute(outcome: Outcome, execution: Execution) -> Outcome:
     closing = min(execution.quantity, opposed(outcome.state, order))
     opening = ZERO if order.request.reduce_only else execution.quantity - closing
     if closing:
-        part = replace(execution, quantity=closing)
+        part = execution.of(closing)
         outcome = _close(outcome, part)
-        execution = replace(execution, order=part.traded)
+        if opening:
+            execution = replace(execution, order=part.traded)
     if opening:
-        return _open(outcome, replace(execution, quantity=opening))
+        return _open(outcome, execution.of(opening))
     return outcome if closing else cancelled(outcome, order, POSITION_CLOSED, execution.at)
 
 
@@ -81,10 +86,11 @@ def opposed(state: VenueState, order: VenueOrder) -> Decimal:
 
 def _close(outcome: Outcome, execution: Execution) -> Outcome:
     held = outcome.state.positions[execution.rules.symbol]
-    execution = replace(execution, price=_bearable(held, execution))
+    price = _bearable(held, execution)
+    execution = execution if price == execution.price else replace(execution, price=price)
     holding, realised = Holding(held.quantity, held.cost).traded(execution.side, execution.quantity, execution.price)
     margin = round_cash_up(held.margin * abs(holding.quantity) / abs(held.quantity))
-    left = replace(held, quantity=holding.quantity, cost=holding.cost, margin=margin)
+    left = VenuePosition(held.symbol, holding.quantity, holding.cost, margin, held.leverage)
     outcome = _booked(outcome, execution, left, realised)
     return outcome if left.quantity else expire(outcome, execution.rules.symbol, POSITION_CLOSED, execution.at)
 
@@ -112,20 +118,20 @@ def _open(outcome: Outcome, execution: Execution) -> Outcome:
         return cancelled(outcome, execution.order, INSUFFICIENT_MARGIN, execution.at)
     held = state.positions.get(request.symbol) or VenuePosition(request.symbol, ZERO, ZERO, ZERO, request.leverage)
     holding, _ = Holding(held.quantity, held.cost).traded(execution.side, execution.quantity, execution.price)
-    grown = replace(held, quantity=holding.quantity, cost=holding.cost, margin=held.margin + margin)
+    grown = VenuePosition(held.symbol, holding.quantity, holding.cost, held.margin + margin, held.leverage)
     return _booked(outcome, execution, grown, ZERO)
 
 
 def _booked(outcome: Outcome, execution: Execution, held: VenuePosition, realised: Decimal) -> Outcome:
     """Wallet, position, order, the fill and the order's new status."""
-    order, rules = execution.traded, execution.rules
+    order, rules, fee = execution.traded, execution.rules, execution.fee
     complete = not order.remaining or (order.request.reduce_only and not held.quantity)
     state = outcome.state.holding(held)
     state = state.without(order.client_id) if complete else state.updating(order)
-    state = replace(state, wallet=state.wallet + realised - execution.fee, trades=state.trades + 1)
+    state = VenueState(state.wallet + realised - fee, state.positions, state.orders, state.trades + 1)
     fill = Fill(
         trade_id=str(state.trades), client_id=order.client_id, symbol=rules.symbol, side=execution.side,
-        quantity=execution.quantity, price=execution.price, fee=execution.fee, fee_currency=rules.settle,
+        quantity=execution.quantity, price=execution.price, fee=fee, fee_currency=rules.settle,
         maker=execution.maker, realised=realised, at=execution.at, leverage=held.leverage,
     )  # fmt: skip
     status = VenueStatus.FILLED if complete else VenueStatus.PARTLY_FILLED

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-import numpy as np
-
 from . import indicators
 from .candles import TIMEFRAMES, Candles, Floats, milliseconds
 from .instruments import InstrumentRules
@@ -33,8 +31,12 @@ class Series:
 
     def closed_at(self, now: datetime) -> int:
         """How many candles had closed at `now`."""
-        latest_open = milliseconds(now) - TIMEFRAMES[self.timeframe]
-        return int(np.searchsorted(self.candles.time, latest_open, side="right"))
+        count, step = len(self.candles.time), TIMEFRAMES[self.timeframe]
+        if not count:
+            return 0
+        # Without a hole they can be counted.
+        newest = (milliseconds(now) - step - int(self.candles.time[0])) // step + 1
+        return min(max(newest, 0), count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,12 @@ class InstrumentView:
         closed = self.series[timeframe].closed_at(self.now)
         return self.series[timeframe].candles[max(0, closed - count) : closed]
 
+    def recent(self, timeframe: str, name: str, count: int) -> Floats:
+        """The values at the newest `count` closed candles, oldest first; NaN before the warm-up, fewer at the start."""
+        series = self.series[timeframe]
+        closed = series.closed_at(self.now)
+        return series.indicator(name)[max(0, closed - count) : closed]
+
     def indicator(self, timeframe: str, name: str, back: int = 0) -> float | None:
         """The value at the last closed candle (or `back` candles before); None before the warm-up."""
         series = self.series[timeframe]
@@ -109,7 +117,7 @@ class InstrumentView:
         if index < 0:
             return None
         value = float(series.indicator(name)[index])
-        return None if np.isnan(value) else value
+        return None if value != value else value  # NaN alone differs from itself.
 
 
 @dataclass(frozen=True, slots=True)

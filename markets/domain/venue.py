@@ -62,10 +62,11 @@ def submit(
 
 
 def _rest(state: VenueState, order: VenueOrder, rules: InstrumentRules, at: datetime) -> Answered:
-    if order.reserved > available(state):
+    if order.reserved and order.reserved > available(state):
         return _too_poor(state, order.reserved, rules)
     report = order.report(VenueStatus.OPEN, at)
-    return Answered(replace(state, orders=(*state.orders, order)), (report,), Confirmed(report))
+    resting = VenueState(state.wallet, state.positions, (*state.orders, order), state.trades)
+    return Answered(resting, (report,), Confirmed(report))
 
 
 def _too_poor(state: VenueState, needed: Decimal, rules: InstrumentRules) -> Answered:

@@ -4,7 +4,7 @@ One wallet in one currency, one-way positions, isolated margin. Nothing trades h
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -35,6 +35,11 @@ class Bar:
     def liquidity(self) -> Decimal:
         """About what traded, in the quote currency; in cash units, so that a quote can store it."""
         return round_cash(self.volume * self.close)
+
+    @classmethod
+    def liquidity_of(cls, close: float, volume: float, rules: InstrumentRules) -> Decimal:
+        """The same from the float columns of a stored candle."""
+        return round_cash(Decimal(repr(float(volume))) * rules.price(float(close)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,10 @@ class VenueState:
     trades: int = 0
 
     def order(self, client_id: str) -> VenueOrder | None:
-        return next((order for order in self.orders if order.client_id == client_id), None)
+        for order in self.orders:
+            if order.request.client_id == client_id:
+                return order
+        return None
 
     def orders_of(self, symbol: str) -> list[VenueOrder]:
         return [order for order in self.orders if order.request.symbol == symbol]
@@ -93,17 +101,21 @@ class VenueState:
 
     def holding(self, position: VenuePosition) -> "VenueState":
         """The same with this position; one without quantity is taken out."""
-        others = {symbol: held for symbol, held in self.positions.items() if symbol != position.symbol}
-        kept = {**others, position.symbol: position} if position.quantity else others
-        return replace(self, positions=kept)
+        kept = dict(self.positions)
+        # Taken out and put in again, it comes last, as a row that was written last.
+        kept.pop(position.symbol, None)
+        if position.quantity:
+            kept[position.symbol] = position
+        return VenueState(self.wallet, kept, self.orders, self.trades)
 
     def updating(self, order: VenueOrder) -> "VenueState":
         """The same with the newer form of an order that rests; one that does not rest stays out."""
         orders = tuple(order if known.client_id == order.client_id else known for known in self.orders)
-        return replace(self, orders=orders)
+        return VenueState(self.wallet, self.positions, orders, self.trades)
 
     def without(self, client_id: str) -> "VenueState":
-        return replace(self, orders=tuple(o for o in self.orders if o.client_id != client_id))
+        left = tuple([order for order in self.orders if order.request.client_id != client_id])
+        return self if len(left) == len(self.orders) else VenueState(self.wallet, self.positions, left, self.trades)
 
 
 @dataclass(frozen=True, slots=True)

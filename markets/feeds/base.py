@@ -4,7 +4,7 @@ A feed knows prices and the time. It takes no order, writes nothing, and its ans
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -42,8 +42,4 @@ class LockStepFeed(Protocol):
 
 def next_settlement(instrument: Instrument, at: datetime) -> datetime | None:
     """The next full multiple of the instrument's funding interval after `at`, counted from midnight UTC."""
-    if instrument.kind != "perpetual" or not instrument.funding_hours:
-        return None
-    midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    interval = timedelta(hours=instrument.funding_hours)
-    return midnight + ((at - midnight) // interval + 1) * interval
+    return instrument.rules.next_settlement(at)

@@ -92,10 +92,11 @@ def past(seed: int, until: datetime) -> tuple[list[Candles], list[Decimal]]:
     ]
 
 
-def last_funding(seed: int, at: datetime) -> list[Decimal]:
-    """The rate of each coin that was settled last, at `at` or before."""
+def last_funding(seed: int, at: datetime) -> tuple[datetime, list[Decimal]]:
+    """The settlement at `at` or last before it, and the rate of each coin there."""
     settled = minutes(at) // simulation.FUNDING_MINUTES * simulation.FUNDING_MINUTES
-    return [simulation.funding_rate(seed, number, settled) for number in range(len(COINS))]
+    rates = [simulation.funding_rate(seed, number, settled) for number in range(len(COINS))]
+    return datetime.fromtimestamp(settled * 60, UTC), rates
 
 
 def _candles(coin: simulation.Coin, told: list[Minute]) -> Candles:

@@ -1,10 +1,13 @@
 """Mean reversion: against a price outside its Bollinger band with an extreme RSI, back to the middle band."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from bots.domain.briefing import Briefing
+from bots.domain.foresight import Foresight, Past
+from bots.domain.policy import Policy
 from bots.domain.risk import prices
 from bots.domain.sizing import target_snapped
 from markets.domain.snapshot import InstrumentView
@@ -46,6 +49,15 @@ class MeanReversion:
             items.append(item)
         entries = sum(item["action"].startswith("open") for item in items)
         return proposals.answer(f"{entries} of {len(items)} instruments are at an extreme on {timeframe}.", items)
+
+    def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:
+        timeframe, found = timeframes[0], {}
+        for symbol, one in past.items():
+            close, rsi = one.candles(timeframe).close, one.indicator(timeframe, "rsi_14")
+            low = (close < one.indicator(timeframe, "bollinger_lower")) & (rsi < self.oversold)
+            high = (close > one.indicator(timeframe, "bollinger_upper")) & (rsi > self.overbought)
+            found[symbol] = Foresight(timeframe, flat=low | high, long=rsi > 50, short=~(rsi > 50))
+        return found
 
     def _item(self, briefing: Briefing, view: InstrumentView, timeframe: str, room: bool) -> Raw:
         reading = _read(view, timeframe)

@@ -1,9 +1,12 @@
 """Trend following: with the 20 and 50 candle averages apart and the ADX high enough, on the side of the averages."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bots.domain.briefing import Briefing
+from bots.domain.foresight import Foresight, Past
+from bots.domain.policy import Policy
 from markets.domain.snapshot import InstrumentView
 
 from . import proposals
@@ -49,6 +52,15 @@ class Trend:
         trending = sum(1 for reading in readings.values() if reading and reading.adx >= self.min_adx)
         summary = f"{trending} of {len(readings)} instruments trend on {timeframe} (ADX at least {self.min_adx:g})."
         return proposals.answer(summary, items)
+
+    def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:
+        timeframe = proposals.middle(timeframes)
+        found = {}
+        for symbol, one in past.items():
+            up = one.indicator(timeframe, "ema_20") > one.indicator(timeframe, "ema_50")
+            strong = one.indicator(timeframe, "adx_14") >= self.min_adx
+            found[symbol] = Foresight(timeframe, flat=strong, long=~up, short=up)
+        return found
 
     def _enters(self, briefing: Briefing, symbol: str, reading: Reading) -> bool:
         return proposals.free(briefing, symbol) and reading.adx >= self.min_adx

@@ -1,0 +1,195 @@
+"""Backtests over synthetic candles, in a process of its own: candles a second, trades, memory, as one JSON object.
+
+`python -m bench.walking dense|sparse|asked|book|years2|years4` walks made candles without a database; `stored SINCE`
+runs the command on the candles of this place, with SINCE the wall time at which the process was started; `data FILE`
+writes the dense year for the peers; `lively FILE` writes livelier candles, and tells the trades made on them.
+"""
+
+import io
+import json
+import os
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from time import process_time, time
+from typing import Any, ClassVar
+
+import numpy as np
+
+from bots import deciders
+from bots.backtests.engine import Backtest, Result, Setup
+from bots.backtests.market import Listed, Market
+from bots.backtests.records import Position
+from bots.domain.briefing import Briefing
+from bots.domain.foresight import Foresight, Past
+from bots.domain.policy import PRESETS, Policy
+from markets.domain.candles import MINUTE, Candles, milliseconds
+from markets.domain.instruments import InstrumentRules, MarginTier
+
+YEAR = 525_600
+FIVE_MINUTES = 105_120
+ASKED, LIVELY = 50_000, 40_000
+START = 1_704_067_200_000
+FEE = Decimal("0.0005")
+PERIOD, HELD = 1_500, 700
+
+
+def minutes(count: int = YEAR, seed: int = 1, moves: float = 0.0008) -> Candles:
+    """A random walk of minutes around a price of 40,000, at the tick of 0.1."""
+    lots = np.random.default_rng(seed)
+    close = np.round(40_000 * np.exp(np.cumsum(lots.normal(0, moves, count))), 1)
+    opened = np.concatenate([[40_000.0], close[:-1]])
+    high = np.round(np.maximum(opened, close) * (1 + np.abs(lots.normal(0, moves / 2, count))), 1)
+    low = np.round(np.minimum(opened, close) * (1 - np.abs(lots.normal(0, moves / 2, count))), 1)
+    volume = np.round(lots.uniform(5, 50, count), 3)
+    return Candles(START + MINUTE * np.arange(count, dtype=np.int64), opened, high, low, close, volume)
+
+
+def rules(symbol: str) -> InstrumentRules:
+    """A perpetual without spread and impact, as the peers trade it."""
+    tiers = (MarginTier(Decimal(0), Decimal("0.004"), Decimal(0), 125),)
+    zero = Decimal(0)
+    return InstrumentRules(
+        symbol=symbol, base=symbol.split("/")[0], quote="USDT", settle="USDT", kind="perpetual", tick=Decimal("0.1"),
+        step=Decimal("0.001"), min_quantity=Decimal("0.001"), min_notional=Decimal(5), maker_fee=FEE, taker_fee=FEE,
+        tiers=tiers, half_spread=zero, impact=zero,
+    )  # fmt: skip
+
+
+def market(count: int = YEAR, instruments: int = 1) -> Market:
+    listed = []
+    for number in range(instruments):
+        candles = minutes(count, number + 1)
+        listed.append(Listed(rules(f"C{number}/USDT:USDT"), candles, {"1m": candles}))
+    return Market("1m", START, START + count * MINUTE, listed)
+
+
+@dataclass(frozen=True, slots=True)
+class Sparse:
+    """Buys every so many candles and sells some hundreds later: a trade in `PERIOD` candles."""
+
+    name: ClassVar[str] = "bench:sparse"
+    description: ClassVar[str] = "A trade now and then."
+    remote: ClassVar[bool] = False
+
+    def decide(self, briefing: Briefing) -> dict[str, Any]:
+        place, items = briefing.slot_index % PERIOD, []
+        for symbol, view in briefing.snapshot.instruments.items():
+            held = briefing.portfolio.position(symbol)
+            if held is None and place == 0:
+                price = float(view.quote.last)
+                items.append(
+                    {"symbol": symbol, "action": "open_long", "conviction": 0.6, "risk_share": 0.24,
+                     "stop": price * 0.98, "target": price * 1.04, "reason": "The period begins."}
+                )  # fmt: skip
+            elif held is not None and place == HELD:
+                items.append({"symbol": symbol, "action": "close", "reason": "Held long enough."})
+        return {"summary": "", "items": items}
+
+    def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:
+        found = {}
+        for symbol, one in past.items():
+            # A candle is decided on when it has closed, which is the slot after its own.
+            place = (one.candles("1m").time - START) // MINUTE + 1
+            never = np.zeros(len(place), bool)
+            found[symbol] = Foresight("1m", flat=place % PERIOD == 0, long=place % PERIOD == HELD, short=never)
+        return found
+
+
+def setup(decider: Any, *, foresee: bool = True) -> Setup:
+    policy = replace(PRESETS["balanced"], max_positions=8)
+    return Setup(decider, policy, ("1m",), MINUTE, Decimal(1_000_000), foresee=foresee)
+
+
+RUNS: dict[str, tuple[int, int, bool, Any]] = {
+    "dense": (YEAR, 1, True, None),
+    "sparse": (YEAR, 1, True, Sparse()),
+    "asked": (ASKED, 1, False, None),
+    "book": (FIVE_MINUTES, 8, True, None),
+    "alone": (FIVE_MINUTES, 1, True, None),
+    "years2": (2 * YEAR, 1, True, None),
+    "years4": (4 * YEAR, 1, True, None),
+}
+
+
+def walk(name: str) -> dict[str, float]:
+    """A run in a fresh process, and the same again: the second is warm. Seconds are those of one CPU."""
+    count, instruments, foresee, decider = RUNS[name]
+    chosen = setup(decider or deciders.get("house:sma_cross"), foresee=foresee)
+    cold = timed(market(count, instruments), chosen)[0]
+    warm, result = timed(market(count, instruments), chosen)
+    return {
+        "cold": cold,
+        "warm": warm,
+        "rate": result.market.candles / warm,
+        "trades": len(result.closed),
+        "equity": float(result.equity),
+        "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def timed(made: Market, chosen: Setup) -> tuple[float, Result]:
+    begun = process_time()
+    result = Backtest(made, chosen).run()
+    return process_time() - begun, result
+
+
+def stored(since: str) -> dict[str, float]:
+    """The command, from the start of this process to its answer."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
+    django.setup()
+    from django.core.management import call_command
+
+    told = io.StringIO()
+    call_command(
+        "backtest", "--decider", "sma_cross", "--exchange", "binanceusdm", "--symbols", "BTC/USDT:USDT",
+        "--timeframe", "1m", "--json", "--set", "max_positions=8", decider="sma_cross", stdout=told,
+        stderr=io.StringIO(),
+    )  # fmt: skip
+    answer = json.loads(told.getvalue())
+    return {"seconds": time() - float(since), "walked": answer["seconds"], "trades": answer["trades"]}
+
+
+def data(path: str) -> dict[str, float]:
+    return saved(minutes(), path)
+
+
+def lively(path: str) -> dict[str, Any]:
+    """Candles that reach stops and targets too, and every trade on them: bars, side and prices of entry and exit."""
+    candles = minutes(LIVELY, moves=0.003)
+    saved(candles, path)
+    made = Market("1m", START, START + LIVELY * MINUTE, [Listed(rules("C0/USDT:USDT"), candles, {"1m": candles})])
+    return {"trades": [bars(position) for position in timed(made, setup(deciders.get("house:sma_cross")))[1].closed]}
+
+
+def bars(position: Position) -> list[Any]:
+    figures = position.figures
+    entered, ended = (bar(at) for at in (position.opened_at, position.closed_at))
+    # What fills inside a candle is stamped with its end: it was the candle before that filled it.
+    inside = position.exit_reason in ("stop", "target")
+    price_in, price_out = figures.entry_value / figures.entry_quantity, figures.exit_value / figures.exit_quantity
+    return [entered, ended - inside, position.long, float(price_in), float(price_out)]
+
+
+def bar(at: datetime | None) -> int:
+    assert at is not None
+    return (milliseconds(at) - START) // MINUTE
+
+
+def saved(made: Candles, path: str) -> dict[str, float]:
+    columns = {name: getattr(made, name) for name in ("time", "open", "high", "low", "close", "volume")}
+    np.savez(Path(path), **columns)
+    return {"candles": len(made)}
+
+
+if __name__ == "__main__":
+    what, *more = sys.argv[1:]
+    sys.stdout.write(
+        json.dumps({"stored": stored, "data": data, "lively": lively}[what](*more) if more else walk(what))
+    )

@@ -1,0 +1,363 @@
+"""The backtest: walks a market from event to event and calls, at each, the very code that trades live.
+
+An instant is what it is in `bots.dispatch`: settle, decide, settle again, then the step of the market. Instants at
+which nothing can happen are passed over: no slot at which the decider might act, no price at a resting order or at a
+liquidation, no trailing stop to move, no limit of time, no invalidation, no funding. Money is Decimal and is touched
+at events only; arrays of floats merely find them, with a tick to spare.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from bots.deciders.base import Decider
+from bots.domain.briefing import Briefing
+from bots.domain.decisions import parse
+from bots.domain.exit_plan import Condition, holds
+from bots.domain.judgement import judge
+from bots.domain.locks import Lock
+from bots.domain.plan import Plan
+from bots.domain.policy import Policy
+from ledger.domain.enforcement import ENTRY_LIFETIME
+from ledger.domain.portfolio import Portfolio
+from markets.domain import venue
+from markets.domain.admission import met_falling
+from markets.domain.candles import milliseconds
+from markets.domain.orders import Income, VenuePosition
+from markets.domain.price_path import ruin
+from markets.domain.snapshot import InstrumentView, QuoteView, Snapshot
+from markets.domain.venue_state import VenueState, level
+
+from .desk import Desk
+from .foresight import Moments
+from .lazy import LazyView
+from .market import Course, Market
+from .protections import Holdings, Protections
+from .records import Order, Position, Trade
+
+NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Who trades, within which limits, how often and with what. `timeframes` run finest first, `interval` is in ms.
+
+    `foresee` lets a decider that can tell when it might act be passed over at all other slots; with `keep_orders` every
+    order is kept.
+    """
+
+    decider: Decider
+    policy: Policy
+    timeframes: tuple[str, ...]
+    interval: int
+    cash: Decimal
+    name: str = "Backtest"
+    seed: int = 0
+    max_exposure: Decimal | None = None
+    foresee: bool = True
+    keep_orders: bool = False
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of it. `asked` counts the decider's answers, `refused` the items that the judgement refused.
+
+    `refusals` are the venue's, in its words; `locks` come with the slots at which they were found.
+    """
+
+    setup: Setup
+    market: Market
+    cash: Decimal
+    equity: Decimal
+    fees: Decimal
+    funding: Decimal
+    trades: list[Trade]
+    incomes: list[Income]
+    orders: list[Order]
+    closed: list[Position]
+    open: list[Position]
+    path: list[Holdings]
+    asked: int
+    refused: int
+    refusals: list[str]
+    locks: list[tuple[datetime, Lock]]
+
+
+@dataclass(slots=True)
+class Backtest:
+    """One run over a market. `heard` is called with every briefing, raw answer and plan; `passed` with each instant."""
+
+    market: Market
+    setup: Setup
+    heard: Callable[[Briefing, dict[str, object], Plan], None] | None = None
+    passed: Callable[[int], None] | None = None
+    desk: Desk = field(init=False)
+    _protections: Protections = field(init=False)
+    _number: int = field(init=False, default=0)
+    _quotes: dict[str, QuoteView] = field(init=False, default_factory=dict)
+    _path: list[Holdings] = field(init=False, default_factory=list)
+    _ruin: dict[str, tuple[VenuePosition, float]] = field(init=False, default_factory=dict)
+    _waiting: dict[str, tuple[VenueState, tuple[float, float]]] = field(init=False, default_factory=dict)
+    _changes: tuple[int, Decimal] = field(init=False, default=(0, Decimal(0)))
+    _asked: int = field(init=False, default=0)
+    _refused: int = field(init=False, default=0)
+
+    def run(self) -> Result:
+        """Trade the whole period. Whatever is held at its end stays open, valued at the last close."""
+        market, setup = self.market, self.setup
+        self.desk = Desk(
+            cash=setup.cash,
+            currency=market.listed[0].rules.settle,
+            rules={one.rules.symbol: one.rules for one in market.listed},
+            quote=self._quote,
+            mark=self._mark,
+            holds=self._invalid,
+        )
+        self.desk.placed = [] if setup.keep_orders else None
+        moments = Moments(
+            market, setup.interval, setup.decider if setup.foresee else None, setup.timeframes, setup.policy
+        )
+        self._protections = Protections(market, setup.policy, self.desk, self._path)
+        end = market.instants
+        while self._number < end:
+            self._instant(moments)
+            following = self._following(moments, end)
+            self._protections.passed(self._number, following, moments.between(self._number + 1, following))
+            self._step(following)
+            if self.passed is not None:
+                self.passed(following)
+        self.desk.settle()
+        self._remember()
+        return self._result()
+
+    def _instant(self, moments: Moments) -> None:
+        desk = self.desk
+        desk.now = self.market.at(self._number)
+        acts = desk.acts
+        desk.settle()
+        if moments.due(self._number):
+            book = desk.portfolio()
+            held = self._protections.holding(self._number, book.equity)
+            if moments.asks(self._number, self._sides()):
+                self._decide(book, held)
+                if desk.acts != acts:
+                    desk.settle()
+        self._remember()
+
+    # --- Deciding ----------------------------------------------------------------------------------------
+
+    def _decide(self, book: Portfolio, locks: tuple[Lock, ...]) -> None:
+        briefing = self._briefing(book, locks)
+        raw = self.setup.decider.decide(briefing)
+        if self.heard is None and self._merely_holds(raw):
+            self._asked += 1
+            return
+        answer = parse(raw, known=briefing.symbols, timeframes=self.setup.timeframes)
+        plan = judge(briefing, answer)
+        self._asked += 1
+        self._refused += sum(item.outcome == "refused" for item in plan.items)
+        if self.heard is not None:
+            self.heard(briefing, raw, plan)
+        if plan.drafts:
+            self.desk.follow(plan)
+
+    def _merely_holds(self, raw: dict[str, Any]) -> bool:
+        """Whether the answer is nothing but well-formed holds: judging them would plan and refuse nothing."""
+        items = raw.get("items")
+        if type(items) is not list:
+            return False
+        holds = [item for item in items if type(item) is dict and item.get("action") == "hold"]
+        named = {symbol for item in holds if type(symbol := item.get("symbol")) is str}
+        return len(named) == len(items) and named <= self.market.courses.keys()
+
+    def _briefing(self, book: Portfolio, locks: tuple[Lock, ...]) -> Briefing:
+        setup, desk = self.setup, self.desk
+        equity, exposure = book.equity, book.exposure
+        return Briefing(
+            bot=setup.name,
+            now=desk.now,
+            timeframes=setup.timeframes,
+            policy=setup.policy,
+            snapshot=Snapshot(desk.now, dict(self._views(desk.now))),
+            portfolio=book,
+            seed=setup.seed,
+            slot_index=self._number * self.market.step // setup.interval,
+            # The account has no other book, and its owner no other account.
+            account_exposure=exposure,
+            account_equity=equity,
+            account_max_exposure=setup.max_exposure,
+            interval_seconds=setup.interval // 1000,
+            locks=locks,
+            user_exposure=exposure,
+            user_equity=equity,
+            covariance=self.market.covariance(self._number),
+        )
+
+    def _views(self, now: datetime) -> Iterator[tuple[str, InstrumentView]]:
+        for symbol, course in self.market.courses.items():
+            if course.row(self._number) is not None or self._priced(symbol) is not None:
+                yield symbol, self._view(course, now)
+
+    def _view(self, course: Course, now: datetime) -> InstrumentView:
+        at = milliseconds(now)
+        series = {name: course.windows[name].at(at) for name in self.setup.timeframes}
+        return LazyView(course.rules, partial(self._quote, course.symbol), series, now)
+
+    def _invalid(self, condition: Condition, symbol: str) -> bool:
+        return holds(condition, self._view(self.market.courses[symbol], self.desk.now))
+
+    def _quote(self, symbol: str) -> QuoteView:
+        found = self._priced(symbol)
+        if found is None:
+            raise LookupError(f"There is no price of {symbol} yet.")
+        return found
+
+    def _mark(self, symbol: str) -> Decimal:
+        """The newest mark price, which is the last price."""
+        known = self._quotes.get(symbol)
+        if known is not None:
+            return known.mark
+        price = self.market.courses[symbol].opening(self._number)
+        return self._quote(symbol).mark if price is None else price
+
+    def _priced(self, symbol: str) -> QuoteView | None:
+        found = self._quotes.get(symbol)
+        if found is None and (found := self.market.courses[symbol].quote(self._number)) is not None:
+            self._quotes[symbol] = found
+        return found
+
+    # --- The next event ----------------------------------------------------------------------------------
+
+    def _sides(self) -> dict[str, int | None]:
+        sides: dict[str, int | None] = dict.fromkeys(self.market.courses, 0)
+        for symbol, position in self.desk.positions.items():
+            sides[symbol] = (1 if position.long else 2) if position.open else None
+        for order in self.desk.orders.values():
+            if order.role == "entry":
+                sides[order.request.symbol] = None
+        return sides
+
+    def _following(self, moments: Moments, end: int) -> int:
+        """The next instant at which anything may happen."""
+        number = self._number
+        until = moments.following(number, self._sides(), end) if number + 1 < end else end
+        for position in self.desk.positions.values():
+            until = self._next_of_plan(position, until)
+        for order in self.desk.orders.values():
+            if order.role == "entry":
+                until = min(until, self._number_at(order.at + ENTRY_LIFETIME))
+        for symbol, course in self.market.courses.items():
+            if self.desk.venue.active(symbol):
+                low, high = self._levels(course)
+                until = course.next_touch(number, low, high, until)
+                if symbol in self.desk.venue.positions:
+                    until = course.next_funding(number, until)
+        return max(until, number + 1)
+
+    def _next_of_plan(self, position: Position, until: int) -> int:
+        """When its plan needs to be looked at: its time limit, its trailing stop, its invalidation."""
+        course = self.market.courses[position.symbol]
+        if position.expires_at is not None:
+            until = min(until, self._number_at(position.expires_at))
+        if position.trail is not None and position.stop is not None:
+            sign = 1 if position.long else -1
+            beyond = float(position.stop) / (1 - sign * float(position.trail)) - sign * course.tick
+            until = course.next_open_beyond(self._number, beyond, position.long, until)
+        if position.invalidation is not None:
+            until = min(until, course.next_holding(self._number, position.invalidation, until))
+        return until
+
+    def _number_at(self, at: datetime) -> int:
+        """The first instant at or after `at`, and in any case a later one than this."""
+        number = -((self.market.start - milliseconds(at)) // self.market.step)
+        return max(number, self._number + 1)
+
+    def _levels(self, course: Course) -> tuple[float, float]:
+        """The prices at which something waits at the venue, the nearest below and above, with a tick to spare."""
+        known = self._waiting.get(course.symbol)
+        if known is None or known[0] is not self.desk.venue:
+            known = self._waiting[course.symbol] = (self.desk.venue, self._nearest(course))
+        return known[1]
+
+    def _nearest(self, course: Course) -> tuple[float, float]:
+        low, high = -NEVER, NEVER
+        for order in self.desk.venue.orders:
+            asked = order.request
+            if asked.symbol == course.symbol and (waits := level(asked)) is not None:
+                if met_falling(asked):
+                    low = max(low, float(waits))
+                else:
+                    high = min(high, float(waits))
+        held = self.desk.venue.positions.get(course.symbol)
+        if held is not None:
+            limit = self._ruin_of(held, course)
+            low, high = (max(low, limit), high) if held.quantity > 0 else (low, min(high, limit))
+        return low + course.tick, high - course.tick
+
+    def _ruin_of(self, held: VenuePosition, course: Course) -> float:
+        known = self._ruin.get(held.symbol)
+        if known is None or known[0] is not held:
+            limit = ruin(held, course.rules)
+            nowhere = -NEVER if held.quantity > 0 else NEVER
+            known = self._ruin[held.symbol] = (held, nowhere if limit is None else float(limit))
+        return known[1]
+
+    # --- The step of the market --------------------------------------------------------------------------
+
+    def _step(self, following: int) -> None:
+        """Go to the instant `following`: the rest of the candle before it, its opens, and funding, in this order."""
+        desk, before, at = self.desk, following - 1, self.market.at(following)
+        self._number = following
+        self._quotes.clear()
+        active = [course for course in self.market.courses.values() if desk.venue.active(course.symbol)]
+        for course in active:
+            if course.touched(before, *self._levels(course)):
+                bar = course.bar(before)
+                if bar is not None:
+                    desk.moved(venue.through(desk.venue, bar, course.rules, at))
+        for course in active:
+            if desk.venue.active(course.symbol) and course.opens_at(following, *self._levels(course)):
+                desk.moved(venue.open_at(desk.venue, self._quote(course.symbol), course.rules, at))
+        for course in active:
+            rate = course.funding.get(following)
+            if rate is not None and desk.venue.active(course.symbol):
+                mark = self._quote(course.symbol).mark
+                desk.moved(venue.fund(desk.venue, rate, mark, course.rules, at))
+        desk.now = at
+
+    def _remember(self) -> None:
+        desk = self.desk
+        changes = (len(desk.trades), desk.funding)
+        if self._path and changes == self._changes:
+            return
+        self._changes = changes
+        held = tuple(
+            (symbol, position.figures.quantity, position.figures.cost)
+            for symbol, position in desk.positions.items()
+            if position.open
+        )
+        self._path.append(Holdings(self._number, desk.cash, held))
+
+    def _result(self) -> Result:
+        desk = self.desk
+        return Result(
+            setup=self.setup,
+            market=self.market,
+            cash=desk.cash,
+            equity=desk.portfolio().equity,
+            fees=desk.fees,
+            funding=desk.funding,
+            trades=desk.trades,
+            incomes=desk.incomes,
+            orders=desk.placed or [],
+            closed=desk.closed,
+            open=[position for position in desk.positions.values() if position.open],
+            path=self._path,
+            asked=self._asked,
+            refused=self._refused,
+            refusals=desk.refusals,
+            locks=self._protections.written,
+        )

@@ -1,0 +1,116 @@
+"""`manage.py backtest`: one JSON object on standard output, figures that add up, and sentences for what cannot be."""
+
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from bots.backtests import loader, options
+from bots.tests.builders import d
+from bots.tests.test_backtest_engine import START, minutes
+from markets import history
+from markets.domain.candles import MINUTE, instant
+from markets.listing import ensure_instrument
+
+pytestmark = pytest.mark.django_db
+BTC = "BTC/USDT:USDT"
+
+
+@pytest.fixture
+def stored():
+    """Some 1,500 minutes of BTC and ETH."""
+    for symbol, seed, price in ((BTC, 3, 60_000.0), ("ETH/USDT:USDT", 4, 3_000.0)):
+        instrument = ensure_instrument(exchange="binanceusdm", symbol=symbol)
+        history.append(candles={(instrument.pk, "1m"): minutes(seed, 1500, start=price, step=0.002)})
+
+
+def run(*words, decider="sma_cross", symbols=BTC, timeframe="1m"):
+    out, err = io.StringIO(), io.StringIO()
+    call_command(
+        "backtest", "--exchange=binanceusdm", f"--decider={decider}", f"--symbols={symbols}",
+        f"--timeframe={timeframe}", "--json", *words, stdout=out, stderr=err,
+    )  # fmt: skip
+    assert out.getvalue().count("\n") == 1
+    return json.loads(out.getvalue()), err.getvalue()
+
+
+@pytest.mark.requirement("BKT-01")
+def test_it_tells_what_came_of_it(stored):
+    told, progress = run()
+
+    assert told["candles"] == 1500
+    assert told["trades"] == sum(row["trades"] for row in told["tables"]["side"].values()) > 5
+    assert told["fees"] > 0
+    assert {"return", "max_drawdown", "win_rate", "profit_factor"} <= told["metrics"].keys()
+    assert told["final_equity"] == pytest.approx(10_000 * (1 + told["metrics"]["return"]))
+    assert "100 %" in progress
+
+
+def test_the_same_again_is_the_same(stored):
+    first, second = run(symbols=f"{BTC},ETH/USDT:USDT")[0], run("--set", "seed=0", symbols=f"{BTC},ETH/USDT:USDT")[0]
+
+    assert first | {"seconds": 0} == second | {"seconds": 0}
+
+
+@pytest.mark.requirement("BKT-02")
+def test_settings_change_costs_limits_and_options(stored):
+    plain = run()[0]
+    free = run("--set", "fee=0")[0]
+    small = run("--set", "share=0.01", "--cash", "100000")[0]
+
+    assert free["fees"] == 0 < plain["fees"]
+    assert small["metrics"]["turnover"] < plain["metrics"]["turnover"] / 5
+
+
+def test_a_coarser_timeframe_is_built_from_the_stored_one_and_walked_in_it(stored):
+    told = run(timeframe="5m", decider="house:trend")[0]
+
+    assert (told["timeframe"], told["walked"], told["candles"]) == ("5m", "1m", 1500)
+
+
+def test_a_period_in_each_form(stored):
+    first = f"{instant(START + 600 * MINUTE):%Y-%m-%dT%H:%M}"
+
+    assert run("--from", first)[0]["candles"] == 900
+    assert run("--timerange", f"{START // 1000 + 36_000}-")[0]["candles"] == 900
+
+
+def test_checks_are_told(stored):
+    assert run("--check")[0]["checks"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"decider": "smacross"}, "Did you mean sma_cross"),
+        ({"symbols": "BTCUSDT"}, "has no instrument «BTCUSDT»"),
+        ({"timeframe": "7m"}, "«7m» is no timeframe"),
+        (("--set", "stp=2"), "Did you mean stop"),
+        (("--set", "stop"), "is no setting"),
+        (("--set", "stop=wide"), "must be a number"),
+        (("--set", "fee=2"), "fraction of the price"),
+        (("--set", "max_leverage=500"), "at most 50"),
+        (("--set", "policy=wild"), "There is no policy"),
+        (("--cash", "-5"), "cash must be above 0"),
+        (("--cash", "much"), "cash must be a number"),
+        (("--from", "2050-01-01"), "are stored from"),
+        (("--from", "tomorrow"), "is no day"),
+        (("--timerange", "20250101"), "is no time range"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_sentence(stored, words, sentence):
+    named, more = (words, ()) if isinstance(words, dict) else ({}, words)
+
+    with pytest.raises(CommandError, match=sentence) as refused:
+        run(*more, **named)
+    assert refused.value.returncode == 2
+
+
+def test_an_exchange_without_candles_is_said():
+    with pytest.raises(loader.NotThere, match="import_candles"):
+        loader.load(exchange="nowhere", symbols=[BTC], timeframes=["1m"])
+
+
+def test_percent_signs_are_read():
+    assert options.read("sma_cross", "1m", ["fee=0.05%"]).costs == {"taker_fee": d("0.0005"), "maker_fee": d("0.0005")}
