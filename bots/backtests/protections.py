@@ -70,8 +70,9 @@ class Protections:
         while place < len(slots):
             at = int(slots[place])
             if self._due(at) or near[place]:
+                known = self._found
                 self._look(at, self._equity(at))
-                if near[place]:
+                if self._found != known and self._exposed():
                     near = self._near(slots, self._points[slots])
             following_near = int(near[place + 1 :].argmax()) if near[place + 1 :].any() else len(slots)
             place = min(place + 1 + following_near, max(int(slots.searchsorted(self._until)), place + 1))
@@ -178,7 +179,9 @@ class Protections:
         worth = np.full(following - number, float(held.cash))
         for symbol, quantity, cost in held.positions:
             if symbol not in self._marks:
-                self._marks[symbol] = self._market.courses[symbol].marks(self._market.instants + 1)
+                course = self._market.courses[symbol]
+                # At the tick, as quotes are.
+                self._marks[symbol] = np.rint(course.marks(self._market.instants + 1) / course.tick) * course.tick
             sign = 1 if quantity > 0 else -1
             worth += float(quantity) * self._marks[symbol][number:following] - sign * float(cost)
         return worth
