@@ -152,6 +152,6 @@ def note_outcome(bot: Bot, raw: Mapping[str, Any]) -> None:
     rows = Bot.objects.filter(pk=bot.pk)
     if held:
         told = {"model_trouble": str(raw.get("summary", ""))[:400], "model_trouble_at": datetime.now(UTC)}
-        rows.update(**told, model_failures=F("model_failures") + (held not in NOT_ITS_FAULT))
+        rows.update(**told, model_failures=F("model_failures") + int(held not in NOT_ITS_FAULT))
     elif bot.model_failures or bot.model_trouble:
         rows.update(model_failures=0, model_trouble="", model_trouble_at=None)
