@@ -54,6 +54,15 @@ def test_two_are_compared(room, alice):
     assert "Choose two versions" in text(room.post(reverse(LIST), sent | {"_selected_action": [one.pk]}, follow=True))
 
 
+def test_it_leads_to_where_each_bot_shows_it_with_the_market_of_now(room, alice):
+    version = wordings.write(owner=alice, name="mine", text="Be calm.")
+    bot = rows.bot(alice, prompt_version=version)
+
+    html = text(room.get(reverse(LIST)))
+
+    assert f'<a href="/bots/{bot.pk}/prompt/">{bot.name}</a>' in html
+
+
 def test_a_version_is_only_to_read(room, alice):
     version = wordings.write(owner=alice, name="mine", text="Be calm.")
     address = reverse("admin:bots_promptversion_change", args=[version.pk])
