@@ -150,7 +150,8 @@ class FallbackInline(TabularInline):
 
 
 @admin.register(Budget)
-class BudgetAdmin(Owned, Exact):
+class BudgetAdmin(Audited, Owned, Exact):
+    audited = ("daily_tokens", "daily_money")
     list_display = ("whose", "owner", "daily_tokens", "daily_money", "day", "tokens", "money", "total_cost")
     list_filter = (("owner", Own),)
     list_select_related = ("owner", "bot")
@@ -168,7 +169,7 @@ class BudgetAdmin(Owned, Exact):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         # The counters may have moved since the page was opened.
         obj.save(update_fields=["daily_tokens", "daily_money"])
 

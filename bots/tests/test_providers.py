@@ -218,6 +218,8 @@ def test_limits_are_set_without_touching_what_was_used(root, alice):
     budget.refresh_from_db()
     assert (budget.daily_tokens, budget.daily_money, budget.tokens) == (100, Decimal("0.5"), 7)
     assert budget.total_cost == Decimal("1.5")
+    [entry] = AuditEntry.objects.filter(subject=f"budget:{budget.pk}")
+    assert json.loads(entry.change) == {"daily_tokens": ["5000000", "100"], "daily_money": ["5", "0.5"]}
 
 
 # --- Trials ----------------------------------------------------------------------------------------------
