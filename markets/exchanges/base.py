@@ -19,6 +19,14 @@ class Numbered:
     report: Report
 
 
+class Unanswered(Exception):
+    """A question that only reads got no answer, or an unreadable one. It tells nothing about what is there."""
+
+
+class KeyRefused(Unanswered):
+    """The venue does not take the key: revoked, expired, or not from this address. Asking again will not help."""
+
+
 class Venue(Protocol):
     """One account at one venue."""
 
