@@ -36,7 +36,7 @@ _BODY = re.compile(r"\{.*\}", re.DOTALL)
 
 
 def failure(error: Exception, *, sent: bool, status: int | None) -> Refused | Denied | Unknown:
-    """What is known of a request that ended in `error`. `sent`: it left this process; `status` of the answer, if any."""
+    """What is known of a request that ended in `error`. `sent`: it left this process; `status`: of its answer."""
     text = said(error)
     if not sent:
         return Denied(_local(error), text)

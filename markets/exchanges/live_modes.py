@@ -9,7 +9,7 @@ from typing import Any
 from markets.domain.orders import Denied, Refused, Unknown
 
 from . import live_calls
-from .base import Unanswered
+from .base import KeyRefused, Unanswered
 from .live_parsing import number
 
 Step = Callable[[], Any]
@@ -23,9 +23,9 @@ def unready(client: Any, symbol: str, leverage: int) -> Denied | None:
     """
     try:
         return _account(client) or _symbol(client, symbol, leverage)
+    except KeyRefused:
+        raise
     except Unanswered as silent:
-        if type(silent) is not Unanswered:
-            raise
         return Denied("modes_unknown", f"Leverage and modes could not be verified, so nothing was sent. {silent}"[:280])
 
 
@@ -52,7 +52,9 @@ def _symbol(client: Any, symbol: str, leverage: int) -> Denied | None:
     isolated, set_to = told.get("marginType") == "ISOLATED", int(number(told, "leverage"))
     if _held(client, market):
         if not isolated:
-            return Denied("margin_mode", f"The position in {symbol} is in cross margin; only isolated margin is traded.")
+            return Denied(
+                "margin_mode", f"The position in {symbol} is in cross margin; only isolated margin is traded."
+            )
         text = f"The position in {symbol} has leverage {set_to} and the entry {leverage}; they must be the same."
         return Denied("leverage_differs", text)
     if not isolated:

@@ -11,6 +11,8 @@ from typing import Any
 from markets.domain.orders import Fill, Income, OrderReport, OrderType, Side, VenuePosition, VenueStatus
 from markets.domain.rounding import ZERO, round_cash
 
+from .base import Unanswered
+
 Row = Mapping[str, Any]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,7 +44,7 @@ KINDS = {
 ID_PREFIX = "algo-"
 
 
-class Unreadable(ValueError):
+class Unreadable(Unanswered):
     """An answer that does not say what it must; the message names what is missing."""
 
 

@@ -20,8 +20,10 @@ def symbol_of(account: Account, fields: Mapping[str, str]) -> str:
     for symbol in account.market.listed:
         if market_id(symbol) == named:
             return symbol
-    raise Refusal(-1121, "Invalid symbol.") if named else Refusal(
-        -1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
+    raise (
+        Refusal(-1121, "Invalid symbol.")
+        if named
+        else Refusal(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
     )
 
 

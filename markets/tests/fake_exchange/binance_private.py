@@ -173,7 +173,8 @@ def _algo(account: Account, fields: Fields) -> Any:
 def trades(account: Account, fields: Fields) -> Any:
     """By `fromId`, or by time within seven days; a hidden order's executions are hidden with it."""
     symbol, limit = admission.symbol_of(account, fields), int(fields.get("limit", "500"))
-    rows = [t for t in account.trades if t.symbol == symbol and not account.hidden.get(account.orders[t.order].client_id)]
+    hidden = {order.id for order in account.orders.values() if account.hidden.get(order.client_id)}
+    rows = [t for t in account.trades if t.symbol == symbol and t.order not in hidden]
     if "fromId" in fields:
         if "startTime" in fields:
             raise Refusal(-1128, "Combination of optional parameters invalid.")

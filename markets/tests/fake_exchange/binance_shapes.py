@@ -56,7 +56,8 @@ def position(account: Account, symbol: str) -> dict[str, Any]:
     return {
         "symbol": market_id(symbol), "positionSide": "BOTH", "positionAmt": plain(held.quantity),
         "entryPrice": plain(round(held.entry, 12)), "breakEvenPrice": plain(round(held.entry, 12)),
-        "markPrice": plain(mark), "unRealizedProfit": plain(unrealised), "liquidationPrice": _liquidation(account, symbol),
+        "markPrice": plain(mark), "unRealizedProfit": plain(unrealised),
+        "liquidationPrice": _liquidation(account, symbol),
         "isolatedMargin": plain(held.margin + unrealised), "notional": plain(value), "marginAsset": account.asset,
         "isolatedWallet": plain(held.margin), "initialMargin": plain(abs(value) / account.setting(symbol).leverage),
         "maintMargin": plain(abs(value) * account.maintenance), "positionInitialMargin": plain(held.margin),
