@@ -107,9 +107,7 @@ def _elsewhere(account: Account, order: Order, shown: Evidence, wall: datetime) 
     explained = shown.held.get(symbol, ZERO) == _ours(account, order)
     if order.filled >= order.quantity:
         return Confirmed(_from_fills(order, VenueStatus.FILLED, wall))
-    final = rules.never_arrived(
-        tries=order.lookups + 1, deadline_at=order.deadline_at, wall=wall, explained=explained
-    )
+    final = rules.never_arrived(tries=order.lookups + 1, deadline_at=order.deadline_at, wall=wall, explained=explained)
     if not final:
         return None
     order_lives_on = order.filled > 0 or order.venue_id

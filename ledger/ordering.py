@@ -35,7 +35,7 @@ from . import valuation
 from .domain import lookups
 from .domain.intents import IntentDraft, Kind
 from .domain.portfolio import AccountPortfolio, HeldPosition
-from .gateway import venue_of
+from .gateway import barred, venue_of
 from .models import Account, Book, Intent, Order, OrderState, Position, Role, Source, TradingState, User
 
 REASON_LENGTH = 300
@@ -232,7 +232,9 @@ def send(*, account: Account, orders: Sequence[Order]) -> dict[int, Answer]:
     venue, answers = venue_of(account), {}
     for order in orders:
         valid_until = datetime.now(UTC) + RECEIVE_WINDOW
-        if claim(order):
+        if (denied := barred(account, order.role)) is not None:
+            answers[order.pk] = denied
+        elif claim(order):
             answers[order.pk] = venue.send(_request(order, valid_until))
     return answers
 

@@ -50,9 +50,7 @@ class Alert(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["key"], condition=models.Q(resolved_at__isnull=True), name="one_open_alert"
-            )
+            models.UniqueConstraint(fields=["key"], condition=models.Q(resolved_at__isnull=True), name="one_open_alert")
         ]
         indexes = [models.Index(fields=["owner", "-id"], name="alert_of_owner")]
 

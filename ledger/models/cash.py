@@ -26,6 +26,7 @@ class CashKind(models.TextChoices):
     def of(cls, name: str) -> "CashKind":
         """The kind of what a venue calls `name`; what we have no word for is OTHER."""
         return cls(name) if name in cls.values else cls.OTHER
+
     MODEL_SPEND = "model_spend", "Language model"
 
 

@@ -35,9 +35,7 @@ class Discrepancy(models.Model):
     venue = models.CharField(max_length=200)
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.OPEN)
     done = models.CharField(max_length=300, blank=True, help_text="What was done about it, in one sentence.")
-    by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
-    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     found_at = models.DateTimeField()
     seen_at = models.DateTimeField(help_text="When it was last seen.")
     resolved_at = models.DateTimeField(null=True, blank=True)
