@@ -31,6 +31,7 @@ from .models import (
 )
 
 FIGURES = tuple(Figures.__dataclass_fields__)
+PAID_IN = (CashKind.DEPOSIT, CashKind.WITHDRAWAL, CashKind.TRANSFER)  # no gain, no loss: the base of the return
 REFUSED = "refused"  # the end of a position whose entry the venue refused
 POSITION_FIELDS = (
     *FIGURES,
@@ -115,18 +116,28 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
 
 
 def book_income(batch: Batch, income: Income) -> None:
-    """Cash that moved without a trade: funding, or what a liquidation took or gave back."""
-    instrument = batch.instruments[income.symbol]
-    position = batch.positions.get(instrument.pk) or _just_closed(batch, instrument)
+    """Cash that moved without a trade: funding, what a liquidation took or gave back, transfers, settlement.
+
+    What belongs to no instrument, or to one in which nothing was held, is the unassigned book's.
+    """
+    instrument = batch.instruments.get(income.symbol)
+    position = None
+    if instrument is not None:
+        position = batch.positions.get(instrument.pk) or _just_closed(batch, instrument)
     book = batch.books[position.book_id] if position else batch.unassigned()
-    if position is not None and income.kind == CashKind.FUNDING:
+    kind = CashKind.of(income.kind)
+    own = income.currency in ("", book.currency)
+    if position is not None and own and kind == CashKind.FUNDING:
         position.funding += income.amount
         position.margin -= income.from_margin
-    elif position is not None:
+    elif position is not None and own:
         position.realised += income.amount
+    elif own and kind in PAID_IN:
+        book.deposited += income.amount
     if position is not None:
         _note(batch, position)
-    _enter(batch, book, income.kind, income.amount, income.income_id, income.at, position, None)
+    rate = None if own else batch.rates.get(income.currency)
+    _enter(batch, book, kind, income.amount, income.income_id, income.at, position, None, income.currency, rate)
 
 
 def write(batch: Batch) -> None:
@@ -140,7 +151,8 @@ def write(batch: Batch) -> None:
     if batch.entries:
         CashEntry.objects.bulk_create(batch.entries)
         touched = {entry.book_id for entry in batch.entries}
-        update_rows([batch.books[pk] for pk in touched], ["cash"])
+        paid_in = any(entry.kind in PAID_IN for entry in batch.entries)
+        update_rows([batch.books[pk] for pk in touched], ["cash", "deposited"] if paid_in else ["cash"])
 
 
 def release_openings(entries: Sequence[Order], at: datetime) -> None:
@@ -202,7 +214,7 @@ def _move(position: Position, fill: Fill, order: Order | None) -> Figures | None
         position.state = PositionState.OPEN
     else:
         position.state, position.closed_at = PositionState.CLOSED, fill.at
-        position.exit_reason = "liquidation" if fill.liquidation else _why(order)
+        position.exit_reason = fill.forced or ("liquidation" if fill.liquidation else _why(order))
     return begun
 
 

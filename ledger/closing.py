@@ -4,23 +4,25 @@ An exit may be asked for by the guardian, by an invalidation or by a person; not
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import IntegrityError
 from django.db.models import Prefetch, QuerySet
 
 from markets.models import Feed
 
-from . import ordering, reports
+from . import ordering, reports, states
 from .domain.intents import IntentDraft, Kind
-from .models import Account, Order, OrderState, Position, Role, Source
+from .domain.patience import EXIT_CAP, pausing, under_way
+from .models import Account, Order, OrderState, Position, Role, Source, TradingStateKind
 from .ordering import Cause
 from .valuation import account_portfolio, marked
 
 GLANCE = (
-    *("account", "intent", "long", "quantity", "stop", "target", "trail", "expires_at"),
-    "book__flatten_requested_at",
+    *("account", "intent", "long", "quantity", "stop", "target", "trail", "expires_at", "unprotected_since"),
+    *("book__flatten_requested_at", "account__kind"),
 )
+GLANCED = ("position", "role", "state", "side", "trigger", "quantity", "filled", "at", "sent_at", "lookups")
 
 
 def open_positions(**filters: object) -> list[Position]:
@@ -34,8 +36,9 @@ def open_positions(**filters: object) -> list[Position]:
 
 def glance(feed: Feed) -> list[Position]:
     """The open positions of a feed with what tells whether one needs anything, and no more: two statements."""
-    positions = marked(Position.objects.open().filter(account__feed=feed)).select_related(None).select_related("book")
-    orders = _protective().only("position", "role", "state", "side", "trigger", "quantity", "filled")
+    positions = marked(Position.objects.open().filter(account__feed=feed)).select_related(None)
+    positions = positions.select_related("book", "account")
+    orders = _protective().only(*GLANCED)
     related = Prefetch("orders", queryset=orders, to_attr="protective")
     return list(positions.prefetch_related(related).only(*GLANCE))
 
@@ -50,6 +53,27 @@ def live(position: Position, *roles: str) -> list[Order]:
     return [order for order in position.protective if order.role in roles and not order.ended]  # type: ignore[attr-defined]
 
 
+def leaving(position: Position, now: datetime) -> bool:
+    """Whether an exit is under way, or it is too early for another one after some that failed.
+
+    At a venue that may not answer, an exit of unknown fate is waited for a few seconds only: exits are
+    reduce-only, so one that arrives after all finds nothing left to close.
+    """
+    exits = live(position, Role.EXIT)
+    if position.account.certain:
+        return bool(exits)
+    wall = datetime.now(UTC)
+    if any(order.state != OrderState.UNKNOWN or under_way(order.sent_at, wall) for order in exits):
+        return True
+    return pausing([order.at for order in failed_exits(position)], now)
+
+
+def failed_exits(position: Position) -> list[Order]:
+    """Exits that were refused or have no known fate, for a position that came through `open_positions`."""
+    states = (OrderState.REFUSED, OrderState.UNKNOWN)
+    return [o for o in position.protective if o.role == Role.EXIT and o.state in states]  # type: ignore[attr-defined]
+
+
 def close(*, account: Account, instrument_id: int, why: str, now: datetime) -> int:
     """Close the open position in an instrument; returns how many exits were sent."""
     positions = open_positions(account=account, instrument_id=instrument_id)
@@ -61,12 +85,21 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
     orders: list[Order] = []
     for position in of:
         if position.pk in reasons:
+            if len(failed_exits(position)) == EXIT_CAP:
+                _restrain(position)
             orders += _exit(account, position, reasons[position.pk], now)
     if not orders:
         return 0
     answers = ordering.send(account=account, orders=orders)
     reports.collect(account=account, now=now, answers=answers)
     return len(answers)
+
+
+def _restrain(position: Position) -> None:
+    """Its exits fail again and again: no new exposure for its book, until a person has looked."""
+    why = failed_exits(position)[-1].reason
+    reason = f"{EXIT_CAP} exits of {position.instrument.symbol} failed: {why}"[:300]
+    states.change(scope=position.book, state=TradingStateKind.REDUCE_ONLY, reason=reason, by=None)
 
 
 def _exit(account: Account, position: Position, why: str, now: datetime) -> list[Order]:

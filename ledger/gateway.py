@@ -1,9 +1,20 @@
-"""Which venue serves an account. The one place that turns an account into something that takes orders."""
+"""Which venue serves an account, and whether it may take on exposure there with real money.
 
-from markets.exchanges.base import Venue
+The one place that turns an account into something that takes orders.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.conf import settings
+
+from markets.domain.orders import Answer, Denied, OrderReport, OrderRequest, VenuePosition
+from markets.exchanges.base import Numbered, Venue
 from markets.exchanges.paper import PaperVenue
 
-from .models import Account, AccountKind
+from .models import Account, AccountKind, Role
+
+LIVE_IS_OFF = "Live trading is off here: LIVE_TRADING is not set, so nothing is sent to an exchange."
 
 
 class NoVenue(Exception):
@@ -11,7 +22,53 @@ class NoVenue(Exception):
 
 
 def venue_of(account: Account) -> Venue:
-    """The venue of an account. Raises NoVenue for kinds of accounts that are not supported."""
+    """The venue of an account. Raises NoVenue for accounts that have none here."""
     if account.kind == AccountKind.PAPER:
         return PaperVenue(account.key, account.feed)
+    venue = live_venue(account)
+    return venue if settings.LIVE_TRADING else Muted(venue)
+
+
+def live_venue(account: Account) -> Venue:
+    """The exchange of a live account. Raises NoVenue."""
     raise NoVenue(f"The account {account.name} is {account.kind}; only paper accounts can trade in this version.")
+
+
+def barred(account: Account, role: str) -> Denied | None:
+    """Why an order of a live account is not sent: new exposure takes an account that a person has armed.
+
+    Orders that only reduce pass: whoever disarms an account must not take the stops from what it holds.
+    """
+    if account.kind == AccountKind.PAPER or role != Role.ENTRY:
+        return None
+    if Account.objects.filter(pk=account.pk, armed=True).exists():
+        return None
+    return Denied("not_armed", f"The account {account.name} is not armed: it takes no new exposure.")
+
+
+class Muted:
+    """A venue that is only read: whatever would change something there is denied, and nothing leaves."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def send(self, request: OrderRequest) -> Answer:
+        return Denied("live_off", LIVE_IS_OFF)
+
+    def cancel(self, client_id: str) -> Answer:
+        return Denied("live_off", LIVE_IS_OFF)
+
+    def order(self, client_id: str) -> OrderReport | None:
+        return self._venue.order(client_id)
+
+    def open_orders(self) -> Sequence[OrderReport]:
+        return self._venue.open_orders()
+
+    def positions(self) -> Sequence[VenuePosition]:
+        return self._venue.positions()
+
+    def wallet(self) -> Decimal:
+        return self._venue.wallet()
+
+    def reports(self, after: int) -> Sequence[Numbered]:
+        return self._venue.reports(after)

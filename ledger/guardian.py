@@ -4,20 +4,25 @@ It runs between the steps of a lock-step feed, after each execution, and in a pr
 the wall clock. No model, no task and no web process is needed for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 
+import structlog
 from django.db.models import Exists, OuterRef, Q
 
+from markets.exchanges.base import Unanswered
 from markets.models import Feed
 
 from . import ordering, reports
-from .closing import close_all, glance, live, open_positions
+from .closing import close_all, glance, leaving, open_positions
 from .domain.enforcement import ENTRY_LIFETIME, exit_due
 from .models import Book, Order, OrderState, Position, PositionState, Role, TradingState
 from .protection import protect, unfit
+
+log = structlog.get_logger(__name__)
 
 
 def sweep(*, feed: Feed, now: datetime) -> int:
@@ -26,13 +31,23 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     Where nothing is due this is four statements, whatever the number of accounts and positions.
     """
     acted = 0
-    needy = {position.account_id for position in glance(feed) if _exit_due(position, now) or unfit(position)}
+    needy = {position.account_id for position in glance(feed) if _exit_due(position, now) or unfit(position, now)}
     positions = open_positions(account__in=needy) if needy else []
     for _, held in groupby(positions, key=attrgetter("account_id")):
-        acted += enforce(positions=list(held), now=now)
+        with one_account():
+            acted += enforce(positions=list(held), now=now)
     acted += _sweep_orphans(feed, now)
     _finish_flatten(feed)
     return acted
+
+
+@contextmanager
+def one_account() -> Iterator[None]:
+    """Work on one account: where its venue does not answer, the others are looked after all the same."""
+    try:
+        yield
+    except Unanswered as silence:
+        log.warning("venue_unanswered", why=str(silence))
 
 
 def enforce(*, positions: Sequence[Position], now: datetime) -> bool:
@@ -46,7 +61,7 @@ def enforce(*, positions: Sequence[Position], now: datetime) -> bool:
 
 def _exit_due(position: Position, now: datetime) -> str:
     """Why a position must be closed at once, or nothing."""
-    if live(position, Role.EXIT):
+    if leaving(position, now):
         return ""
     return exit_due(
         planned=position.intent_id is not None,

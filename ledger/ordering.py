@@ -26,16 +26,16 @@ from markets.domain.orders import (
     Report,
     Side,
     Unknown,
-    VenueStatus,
 )
 from markets.models import Instrument
 from markets.prepared import Prepared
 from markets.updates import update_rows
 
 from . import valuation
+from .domain import lookups
 from .domain.intents import IntentDraft, Kind
 from .domain.portfolio import AccountPortfolio, HeldPosition
-from .gateway import venue_of
+from .gateway import barred, venue_of
 from .models import Account, Book, Intent, Order, OrderState, Position, Role, Source, TradingState, User
 
 REASON_LENGTH = 300
@@ -45,6 +45,10 @@ RECEIVE_WINDOW = timedelta(seconds=30)
 # Longer than any call to a venue may take, its cycle's deadline included. And longer than the window and an idle
 # transaction together: what the venue does not know by then cannot come any more.
 IN_FLIGHT = timedelta(seconds=90)
+RECORDED = (
+    *("state", "venue_id", "reason", "filled", "filled_value", "told_filled"),
+    *("closed_at", "lookups", "lookup_at", "deadline_at"),
+)
 PLAN = ("stop", "target", "trail", "expires_at")
 
 
@@ -228,7 +232,9 @@ def send(*, account: Account, orders: Sequence[Order]) -> dict[int, Answer]:
     venue, answers = venue_of(account), {}
     for order in orders:
         valid_until = datetime.now(UTC) + RECEIVE_WINDOW
-        if claim(order):
+        if (denied := barred(account, order.role)) is not None:
+            answers[order.pk] = denied
+        elif claim(order):
             answers[order.pk] = venue.send(_request(order, valid_until))
     return answers
 
@@ -284,53 +290,69 @@ def record(
         if named is not None:
             _reported(named, report)
             touched[named.pk] = named
-    update_rows(touched.values(), ["state", "venue_id", "reason", "filled", "filled_value", "closed_at"])
+    update_rows(touched.values(), RECORDED)
 
 
 def _answered(order: Order, answer: Answer, now: datetime) -> None:
     match answer:
-        case _ if order.ended:
+        case _ if order.ended and not order.written_off:
             return  # The reports came first and know more.
         case Confirmed(report):
-            order.state, order.venue_id = OrderState.OPEN, report.venue_id
+            _told(order, report)
         case Refused(_, message) | Denied(_, message):
             order.state, order.reason, order.closed_at = OrderState.REFUSED, message[:REASON_LENGTH], now
+            order.lookup_at = None
         case Unknown(message):
-            order.state, order.reason = OrderState.UNKNOWN, message[:REASON_LENGTH]
+            _doubted(order, message)
+
+
+def _told(order: Order, report: OrderReport) -> None:
+    """Take over what the venue says of an order. What was written off lives again where the venue has it."""
+    order.state, order.venue_id = OrderState(report.status.value), report.venue_id
+    order.told_filled = max(order.told_filled, report.filled)
+    order.lookup_at = order.deadline_at = None
+    order.closed_at = None if report.status.live else report.at
+    order.reason = "" if report.status.live else report.reason[:REASON_LENGTH]
+
+
+def _doubted(order: Order, message: str) -> None:
+    """Its fate is unknown: it is looked up from now on, and blocks until it is found, or its deadline has passed."""
+    wall = datetime.now(UTC)
+    if order.state != OrderState.UNKNOWN:
+        order.lookup_at = wall
+        order.deadline_at = lookups.deadline(order.sent_at if order.state == OrderState.SENDING else None, wall)
+    order.state, order.reason = OrderState.UNKNOWN, message[:REASON_LENGTH]
 
 
 def _reported(order: Order, report: Report) -> None:
     if isinstance(report, Fill):
         order.filled += report.quantity
         order.filled_value += report.quantity * report.price
-    elif isinstance(report, OrderReport) and not order.ended:
-        order.state, order.venue_id = OrderState(report.status.value), report.venue_id
-        if not report.status.live:
-            order.closed_at, order.reason = report.at, report.reason[:REASON_LENGTH]
+        if order.written_off:  # It arrived after all. Whether some of it still rests, its next report tells.
+            whole = order.filled >= order.quantity
+            order.state, order.reason = (OrderState.FILLED if whole else OrderState.CANCELLED), ""
+    elif isinstance(report, OrderReport) and (not order.ended or order.written_off):
+        _told(order, report)
 
 
-def fates(*, account: Account, alone: bool) -> dict[int, Answer]:
-    """What became of the orders a dead process left behind: sending and unknown ones are looked up, never sent.
-
-    Unless this process is known to be `alone`, an order that was claimed a short while ago may still be on its
-    way and is left for later. Planned entries are dropped, since the moment they were decided for has gone;
-    planned exits stay for the guardian. The paper venue answers for certain: what it does not know never arrived.
-    """
-    venue = venue_of(account)
-    doubtful = account.orders.live().filter(state__in=(OrderState.SENDING, OrderState.UNKNOWN)).order_by("id")
-    if not alone:
-        doubtful = doubtful.filter(sent_at__lt=datetime.now(UTC) - IN_FLIGHT)
-    answers = {order.pk: _fate(venue.order(str(order.client_id))) for order in doubtful}
-    unsent = account.orders.live().filter(state=OrderState.PLANNED, role=Role.ENTRY)
-    if not alone:
-        unsent = unsent.filter(created_at__lt=datetime.now(UTC) - IN_FLIGHT)
-    gone = Denied("not_sent", "The process ended before this order was sent.")
-    return answers | {order.pk: gone for order in unsent}
+def missed(*, orders: Sequence[Order], wall: datetime) -> None:
+    """The venue does not know these orders now. That is not final: they are asked for again, less and less often."""
+    for order in orders:
+        if order.state != OrderState.UNKNOWN:
+            _doubted(order, "The venue has not answered, and does not show this order yet.")
+        order.lookups += 1
+        order.lookup_at = lookups.next_at(order.lookups, wall)
+    update_rows(orders, RECORDED)
 
 
-def _fate(report: OrderReport | None) -> Answer:
-    if report is None:
-        return Refused("never_arrived", "The venue does not know this order: it never arrived.")
-    if report.status == VenueStatus.REFUSED:
-        return Refused("refused", report.reason)
-    return Confirmed(report)
+def postpone(*, orders: Sequence[Order], wall: datetime) -> None:
+    """A deadline has passed and the venue could not be asked: it stands again, so that no block is without one."""
+    for order in orders:
+        order.deadline_at = lookups.deadline(None, wall)
+    update_rows(orders, ["deadline_at"])
+
+
+def revive(*, order: Order, report: OrderReport) -> None:
+    """An order that had ended here rests at the venue all the same: it lives again, and the guardian decides on it."""
+    _told(order, report)
+    update_rows([order], RECORDED)

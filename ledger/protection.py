@@ -5,7 +5,7 @@ whose stop the venue refuses is closed at once.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
@@ -14,11 +14,14 @@ from markets.domain.orders import Side
 from markets.updates import update_rows
 
 from . import ordering, reports
-from .closing import close_all, live, open_positions
+from .closing import close_all, leaving, live, open_positions
 from .domain.brackets import Brackets, Resting, needed
 from .domain.enforcement import exposed, target_to_place
+from .domain.patience import impatient
 from .domain.trailing import trailed
 from .models import Account, Order, OrderState, Position, Role
+
+RESTING = (OrderState.OPEN, OrderState.PARTLY_FILLED)
 
 
 def cover(*, account: Account, now: datetime) -> bool:
@@ -41,17 +44,34 @@ def protect(*, account: Account, positions: Sequence[Position], now: datetime) -
         reports.collect(account=account, now=now, answers=ordering.send(account=account, orders=place))
     if cancel:
         reports.cancel(account=account, orders=_superseded(cancel, place), now=now)
-    if place or cancel:
+    waited = any(_overdue(position, now) or _misnoted(position) for position in positions)
+    if place or cancel or waited:
         _settle(account, now, {position.pk for position in positions})
-    return bool(place or cancel)
+    return bool(place or cancel or waited)
 
 
-def unfit(position: Position) -> bool:
+def unfit(position: Position, now: datetime) -> bool:
     """Whether `protect` may have something to do for a position that came through `closing.glance`."""
     if position.intent_id is None:
         return False
     brackets = _brackets(position)
-    return bool(brackets.place or brackets.cancel or _unsent(position) or _lags(position))
+    return bool(brackets.place or brackets.cancel or _unsent(position) or _lags(position)) or (
+        _overdue(position, now) or _misnoted(position)
+    )
+
+
+def _overdue(position: Position, now: datetime) -> bool:
+    """Whether a stop that was sent has not been confirmed in time. Our own venue confirms at once."""
+    if position.account.certain or position.intent_id is None or leaving(position, now):
+        return False
+    return not confirmed(position) and impatient(position.unprotected_since, now)
+
+
+def _misnoted(position: Position) -> bool:
+    """Whether a stop was confirmed or lost since the time without one was last written down."""
+    if position.account.certain or position.intent_id is None:
+        return False
+    return confirmed(position) != (position.unprotected_since is None)
 
 
 def _brackets(position: Position) -> Brackets:
@@ -86,8 +106,13 @@ def _target(position: Position) -> Decimal | None:
 
 
 def _resting(position: Position) -> list[Resting]:
-    orders = live(position, Role.STOP, Role.TARGET)
+    orders = [order for order in live(position, Role.STOP, Role.TARGET) if not _lost(order)]
     return [Resting(order.pk, order.role, order.trigger or Decimal(0), order.remaining) for order in orders]
+
+
+def _lost(order: Order) -> bool:
+    """Whether its venue was asked for it and does not show it: another one takes its place, also if it turns up."""
+    return order.state == OrderState.UNKNOWN and order.lookups > 0
 
 
 def _unsent(position: Position) -> list[Order]:
@@ -97,6 +122,7 @@ def _unsent(position: Position) -> list[Order]:
 
 def _rows(position: Position, brackets: Brackets, now: datetime) -> list[Order]:
     rows = []
+    lost = {order.role: order.pk for order in live(position, Role.STOP, Role.TARGET) if _lost(order)}
     for wanted in brackets.place:
         try:
             with transaction.atomic():
@@ -106,7 +132,7 @@ def _rows(position: Position, brackets: Brackets, now: datetime) -> list[Order]:
                         role=Role(wanted.role),
                         trigger=wanted.trigger,
                         quantity=wanted.quantity,
-                        replaces=wanted.replaces,
+                        replaces=wanted.replaces or lost.get(wanted.role),
                         at=now,
                     )
                 )
@@ -129,17 +155,17 @@ def _settle(account: Account, now: datetime, among: Collection[int]) -> None:
     from that cycle, and must not be closed for want of it.
     """
     positions = [position for position in open_positions(account=account) if position.pk in among]
-    reasons = {position.pk: why for position in positions if position.intent and (why := _exposed(position))}
+    reasons = {position.pk: why for position in positions if position.intent and (why := _exposed(position, now))}
     _note_unprotected([position for position in positions if position.intent], now)
     close_all(account=account, reasons=reasons, of=positions, now=now)
 
 
-def _exposed(position: Position) -> str:
+def _exposed(position: Position, now: datetime) -> str:
     """Why a position cannot stay open, or nothing."""
-    if live(position, Role.EXIT):
+    if leaving(position, now):
         return ""
     return exposed(
-        covered=stopped(position),
+        covered=stopped(position) and not _overdue(position, now),
         target=position.target,
         target_rests=bool(live(position, Role.TARGET)),
         mark=position.mark,  # type: ignore[attr-defined]
@@ -149,20 +175,35 @@ def _exposed(position: Position) -> str:
 
 def stopped(position: Position) -> bool:
     """Whether live stops cover all of a position that came through `open_positions`."""
-    stops = [order for order in live(position, Role.STOP) if order.side == Side.of(-position.quantity)]
-    return sum((order.remaining for order in stops), Decimal(0)) >= abs(position.quantity)
+    return _covering(position, live(position, Role.STOP))
+
+
+def confirmed(position: Position) -> bool:
+    """The same by stops that rest at the venue for certain. Our own venue has what it was sent."""
+    if position.account.certain:
+        return stopped(position)
+    return _covering(position, [order for order in live(position, Role.STOP) if order.state in RESTING])
+
+
+def _covering(position: Position, stops: Sequence[Order]) -> bool:
+    against = [order for order in stops if order.side == Side.of(-position.quantity)]
+    return sum((order.remaining for order in against), Decimal(0)) >= abs(position.quantity)
 
 
 def _note_unprotected(positions: Sequence[Position], now: datetime) -> None:
-    """Market time without a resting stop: from the first fill, or from when a stop was found missing."""
+    """Time without a resting stop: from the first fill, or from when a stop was found missing.
+
+    In market time where the market waits for us, else in wall time, which has gone on since `now`.
+    """
     changed = []
     for position in positions:
-        if stopped(position) == (position.unprotected_since is None):
+        if confirmed(position) == (position.unprotected_since is None):
             continue
+        at = now if position.account.feed.lock_step else max(now, datetime.now(UTC))
         if position.unprotected_since is None:
-            position.unprotected_since = now
+            position.unprotected_since = at
         else:
-            position.unprotected_seconds += (now - position.unprotected_since).total_seconds()
+            position.unprotected_seconds += max(0.0, (at - position.unprotected_since).total_seconds())
             position.unprotected_since = None
         changed.append(position)
     update_rows(changed, ["unprotected_since", "unprotected_seconds"])
@@ -170,4 +211,4 @@ def _note_unprotected(positions: Sequence[Position], now: datetime) -> None:
 
 def uncovered(account: Account) -> list[Position]:
     """Open positions of ours without enough stop quantity at the venue: the invariant of bracket or flat."""
-    return [p for p in open_positions(account=account) if p.book.kind == "bot" and not stopped(p)]
+    return [p for p in open_positions(account=account) if p.book.kind == "bot" and not confirmed(p)]

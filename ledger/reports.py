@@ -4,56 +4,91 @@ The batch first moves the account's cursor by a conditional update, so that of t
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 
 from markets import broadcast
-from markets.domain.orders import Answer, Fill, Income, OrderReport, Report
+from markets.domain.orders import Answer, Confirmed, Fill, Income, OrderReport, Report
 from markets.exchanges import paper
-from markets.exchanges.base import Numbered
+from markets.exchanges.base import Numbered, Unanswered
 from markets.models import Feed, Instrument, Quote
 
-from . import booking, ordering
+from . import arrivals, booking, lookups, ordering
 from .gateway import venue_of
 from .models import Account, AccountKind, Book, Order, Position, PositionState
 
 
-def collect(*, account: Account, now: datetime, answers: Mapping[int, Answer] | None = None) -> list[Position]:
+def collect(
+    *, account: Account, now: datetime, answers: Mapping[int, Answer] | None = None, extra: Sequence[Report] = ()
+) -> list[Position]:
     """Record `answers` (by order id) and book what the venue has reported since. Returns the positions it changed.
 
-    `now` is market time. Two collectors at once are harmless: the second finds the cursor moved and starts anew.
+    `now` is market time; `extra` are reports that were read besides the stream, and are booked once all the same.
+    Two collectors at once are harmless: the second finds the cursor moved and starts anew. Raises Unanswered where
+    the venue does not answer; answers are recorded even then.
     """
     while True:
-        numbered = venue_of(account).reports(after=account.report_cursor)
-        if not numbered and not answers:
+        numbered = _news(account, answers)
+        if not account.certain:
+            extra = arrivals.fresh(account, extra)
+            numbered = _unbooked(account, numbered)
+        if not numbered and not answers and not extra:
             return []
-        changed = _book_once(account, numbered, answers or {}, now)
+        changed = _book_once(account, numbered, answers or {}, extra, now)
         if changed is not None:
             return changed
         account.refresh_from_db(fields=["report_cursor", "revision"])
 
 
+def _news(account: Account, answers: Mapping[int, Answer] | None) -> Sequence[Numbered]:
+    """What the venue has reported since; nothing where it is silent and there is something else to keep."""
+    try:
+        return venue_of(account).reports(after=account.report_cursor)
+    except Unanswered:
+        if not answers:
+            raise
+        return ()
+
+
+def _unbooked(account: Account, numbered: Sequence[Numbered]) -> Sequence[Numbered]:
+    """The same without what is booked already: a venue may tell a thing again. The cursor moves over the rest."""
+    known = {id(report) for report in arrivals.fresh(account, [entry.report for entry in numbered])}
+    fresh = [entry for entry in numbered if id(entry.report) in known]
+    if numbered and not fresh and numbered[-1].cursor != account.report_cursor:
+        moved = Account.objects.filter(pk=account.pk, report_cursor=account.report_cursor)
+        if moved.update(report_cursor=numbered[-1].cursor):
+            account.report_cursor = numbered[-1].cursor
+    return fresh
+
+
 def cancel(*, account: Account, orders: Sequence[Order], now: datetime) -> None:
-    """Cancel orders at the venue and book what follows. Cancels pass in every trading state."""
+    """Cancel orders at the venue and book what follows. Cancels pass in every trading state.
+
+    One that gets no answer is cancelled again by the guardian: cancelling twice does no harm.
+    """
     if not orders:
         return
     venue = venue_of(account)
-    for order in orders:
-        venue.cancel(str(order.client_id))
-    collect(account=account, now=now)
+    answers = {order.pk: venue.cancel(str(order.client_id)) for order in orders}
+    if account.certain:
+        collect(account=account, now=now)
+        return
+    gone = {pk: answer for pk, answer in answers.items() if isinstance(answer, Confirmed)}
+    with suppress(Unanswered):  # What follows is booked with the next look.
+        collect(account=account, now=now, answers=gone)
 
 
 def resolve(*, account: Account, now: datetime, alone: bool = False) -> None:
     """Settle every order whose fate a dead process left open, before anything new is decided.
 
-    `alone`: no other process can be sending, so nothing is still on its way.
+    `alone`: no other process can be sending, so nothing is still on its way. Raises Unanswered.
     """
     collect(account=account, now=now)
-    answers = ordering.fates(account=account, alone=alone)
+    answers = lookups.fates(account=account, alone=alone)
     if answers:
         collect(account=account, now=now, answers=answers)
 
@@ -69,7 +104,11 @@ def collect_feed(*, feed: Feed, now: datetime) -> list[Position]:
 
 @transaction.atomic
 def _book_once(
-    account: Account, numbered: Sequence[Numbered], answers: Mapping[int, Answer], now: datetime
+    account: Account,
+    numbered: Sequence[Numbered],
+    answers: Mapping[int, Answer],
+    extra: Sequence[Report],
+    now: datetime,
 ) -> list[Position] | None:
     cursor = numbered[-1].cursor if numbered else account.report_cursor
     moved = Account.objects.filter(pk=account.pk, report_cursor=account.report_cursor).update(
@@ -78,7 +117,9 @@ def _book_once(
     if not moved:
         return None
     account.report_cursor, account.revision = cursor, account.revision + 1
-    reports = [entry.report for entry in numbered]
+    reports = [*extra, *(entry.report for entry in numbered)]
+    if not account.certain:  # Looked at again, for another collector may have booked meanwhile.
+        reports = arrivals.in_order(arrivals.fresh(account, reports))
     batch = _load(account, reports, answers)
     ordering.record(orders=batch.orders, answers=answers, reports=reports, now=now)
     for report in reports:
@@ -95,7 +136,7 @@ def _book_once(
 
 def _load(account: Account, reports: Iterable[Report], answers: Mapping[int, Answer]) -> booking.Batch:
     """The rows a batch touches: orders with their position, book and instrument in one statement."""
-    ids = (_ours(report.client_id) for report in reports if isinstance(report, Fill | OrderReport))
+    ids = (arrivals.ours(report.client_id) for report in reports if isinstance(report, Fill | OrderReport))
     named = {client_id for client_id in ids if client_id is not None}
     orders = Order.objects.filter(account=account).select_related("position", "book", "instrument", "intent")
     # Each key by its own index: with both in one condition SQLite would read every order of the account.
@@ -137,14 +178,6 @@ def rates(account: Account, currencies: Collection[str]) -> dict[str, Decimal]:
     return dict(marks.order_by("-instrument_id").values_list("instrument__base", "mark"))
 
 
-def _ours(client_id: str | None) -> UUID | None:
-    """Client ids of ours are UUIDs; anything else was sent by somebody else."""
-    try:
-        return UUID(client_id or "")
-    except ValueError:
-        return None
-
-
 def _load_unnamed(batch: booking.Batch, reports: Iterable[Report]) -> None:
     """What no order of ours leads to: income, liquidations and trades made elsewhere."""
     lone = [r for r in reports if isinstance(r, Income) or (isinstance(r, Fill) and r.client_id not in batch.orders)]
@@ -154,7 +187,7 @@ def _load_unnamed(batch: booking.Batch, reports: Iterable[Report]) -> None:
     for position in Position.objects.current().filter(account=batch.account).select_related("instrument"):
         batch.positions.setdefault(position.instrument_id, position)
         batch.instruments.setdefault(position.instrument.symbol, position.instrument)  # type: ignore[attr-defined]
-    missing = {report.symbol for report in lone} - set(batch.instruments)
+    missing = {report.symbol for report in lone if report.symbol} - set(batch.instruments)
     for instrument in Instrument.objects.filter(exchange=batch.account.feed.exchange, symbol__in=missing):
         batch.instruments[instrument.symbol] = instrument  # type: ignore[index]
 

@@ -1,8 +1,10 @@
 """The tables of the ledger app, one module per aggregate."""
 
 from .accounts import Account, AccountKind, Book, BookKind
+from .alerts import Alert, AlertKind, Severity
 from .audit import AuditEntry, AuditKind
 from .cash import CashEntry, CashKind
+from .discrepancies import Discrepancy, Outcome
 from .equity import EquityPoint
 from .heartbeats import Heartbeat
 from .intents import Intent, IntentKind, Source
@@ -17,6 +19,8 @@ from .users import User
 __all__ = [
     "Account",
     "AccountKind",
+    "Alert",
+    "AlertKind",
     "ApiToken",
     "AuditEntry",
     "AuditKind",
@@ -24,6 +28,7 @@ __all__ = [
     "BookKind",
     "CashEntry",
     "CashKind",
+    "Discrepancy",
     "EquityPoint",
     "Heartbeat",
     "Intent",
@@ -32,10 +37,12 @@ __all__ = [
     "LockKind",
     "Order",
     "OrderState",
+    "Outcome",
     "Position",
     "PositionState",
     "Role",
     "Scope",
+    "Severity",
     "Source",
     "Trade",
     "TradingState",

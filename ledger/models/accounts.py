@@ -53,15 +53,43 @@ class Account(models.Model):
     )
     trouble = models.CharField(max_length=300, blank=True, help_text="Why it does not trade, in one sentence.")
     reconciled_at = models.DateTimeField(null=True, blank=True)
+    compared_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Wall time of the newest comparison, however it ended."
+    )
+    compare_asked_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Wall time at which somebody asked for a comparison."
+    )
+    silent_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Wall time since which its venue has not answered."
+    )
+    armed = models.BooleanField(
+        default=False, help_text="Live accounts only: whether new exposure may be taken with real money."
+    )
+    sealed_credentials = models.TextField(blank=True, editable=False, help_text="Sealed; never shown.")
+    credentials_hint = models.CharField(max_length=40, blank=True, editable=False, help_text="The end of the key.")
+    check_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    checked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    check_passed = models.BooleanField(null=True, blank=True, editable=False)
+    check_result = models.CharField(max_length=400, blank=True, help_text="What the check of the key found, in words.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = AccountQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["owner", "feed", "name"], name="account_name_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "feed", "name"], name="account_name_once"),
+            models.CheckConstraint(
+                condition=models.Q(armed=False) | models.Q(kind=AccountKind.LIVE), name="only_live_is_armed"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def certain(self) -> bool:
+        """Whether its venue answers for certain and at once: our own does, one across a network may not."""
+        return self.kind == AccountKind.PAPER
 
 
 class BookKind(models.TextChoices):

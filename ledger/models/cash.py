@@ -17,6 +17,16 @@ class CashKind(models.TextChoices):
     FEE = "fee", "Fee"
     FUNDING = "funding", "Funding"
     LIQUIDATION = "liquidation", "Liquidation"
+    ADL = "adl", "Auto-deleveraging"
+    SETTLEMENT = "settlement", "Settlement"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    OTHER = "other", "Other"
+
+    @classmethod
+    def of(cls, name: str) -> "CashKind":
+        """The kind of what a venue calls `name`; what we have no word for is OTHER."""
+        return cls(name) if name in cls.values else cls.OTHER
+
     MODEL_SPEND = "model_spend", "Language model"
 
 

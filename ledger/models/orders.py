@@ -90,6 +90,14 @@ class Order(models.Model):
     at = models.DateTimeField(help_text="Market time of planning.")
     sent_at = models.DateTimeField(null=True, blank=True, help_text="Wall time of the claim.")
     closed_at = models.DateTimeField(null=True, blank=True, help_text="Market time of its end.")
+    told_filled = ExactDecimalField(
+        default=Decimal(0), help_text="Filled by the venue's own count: more than `filled` while fills are awaited."
+    )
+    lookups = models.PositiveSmallIntegerField(default=0, help_text="How often the venue did not know it.")
+    lookup_at = models.DateTimeField(null=True, blank=True, help_text="Wall time of the next look-up.")
+    deadline_at = models.DateTimeField(
+        null=True, blank=True, help_text="Wall time from which «not found» is final; until then it blocks."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = OrderQuerySet.as_manager()
@@ -116,6 +124,16 @@ class Order(models.Model):
     def ended(self) -> bool:
         """Whether nothing more can come of it."""
         return self.state in (OrderState.FILLED, OrderState.CANCELLED, OrderState.REFUSED)
+
+    @property
+    def written_off(self) -> bool:
+        """Ended because the venue never knew it; if it turns up after all, it lives again."""
+        return self.state == OrderState.REFUSED and self.lookups > 0
+
+    @property
+    def awaits_fills(self) -> bool:
+        """Whether the venue says more was filled than it has shown."""
+        return self.told_filled > self.filled
 
     @property
     def remaining(self) -> Decimal:

@@ -5,6 +5,7 @@ Calls may block on a network, so nobody makes one inside a transaction of the le
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -17,6 +18,14 @@ class Numbered:
 
     cursor: int
     report: Report
+
+
+class Unanswered(Exception):
+    """A question that only reads got no answer, or an unreadable one. It tells nothing about what is there."""
+
+
+class KeyRefused(Unanswered):
+    """The venue does not take the key: revoked, expired, or not from this address. Asking again will not help."""
 
 
 class Venue(Protocol):
@@ -40,3 +49,10 @@ class Venue(Protocol):
 
     def reports(self, after: int) -> Sequence[Numbered]:
         """All reports after this cursor, oldest first."""
+
+
+class Remote(Venue, Protocol):
+    """A venue across a network. Its reading calls raise Unanswered; `send` and `cancel` answer Unknown instead."""
+
+    def history(self, since: datetime) -> Sequence[Report]:
+        """Fills and income at or after `since`, from the venue's own lists: the reports again, whatever the cursor."""
