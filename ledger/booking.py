@@ -4,12 +4,12 @@
 trade id that came twice all the same is refused by the database, and the batch with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from markets.domain.orders import Fill, Income
+from markets.domain.orders import Fill, Income, VenuePosition
 from markets.domain.rounding import ZERO, round_cash
 from markets.models import Instrument
 from markets.updates import update_rows
@@ -56,6 +56,18 @@ def post(*, book: Book, kind: str, amount: Decimal, ref: str, at: datetime) -> C
     return CashEntry.objects.create(
         account_id=book.account_id, book=book, kind=kind, currency=book.currency, amount=amount, ref=ref, at=at
     )
+
+
+def take_over(*, book: Book, positions: Iterable[VenuePosition], at: datetime) -> None:
+    """Positions that a live account held before its books began, as its venue tells them. Nobody's, so unmanaged."""
+    instruments = {i.symbol: i for i in Instrument.objects.filter(exchange=book.account.feed.exchange)}  # type: ignore[union-attr]
+    for held in positions:
+        size = abs(held.quantity)
+        Position.objects.create(
+            account=book.account, book=book, instrument=instruments[held.symbol], state=PositionState.OPEN,
+            long=held.quantity > 0, quantity=held.quantity, size=size, cost=held.cost, entry_value=held.cost,
+            entry_quantity=size, margin=held.margin, leverage=held.leverage, opened_at=at,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
