@@ -226,7 +226,7 @@ def _move(position: Position, fill: Fill, order: Order | None) -> Figures | None
         position.state = PositionState.OPEN
     else:
         position.state, position.closed_at = PositionState.CLOSED, fill.at
-        position.exit_reason = "liquidation" if fill.liquidation else _why(order)
+        position.exit_reason = fill.forced or ("liquidation" if fill.liquidation else _why(order))
     return begun
 
 

@@ -46,7 +46,8 @@ def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Fi
     closing = min(fill.quantity, abs(figures.quantity)) if opposing else ZERO
     opening = fill.quantity - closing
     if not closing:
-        return _entered(figures, fill, opening, fill.fee, leverage), None
+        # A result without a position to close: the venue knew of one that we did not. Its cash moved all the same.
+        return _entered(figures, fill, opening, fill.fee, leverage).with_result(fill.realised), None
     closing_fee = round_cash(fill.fee * closing / fill.quantity) if opening else fill.fee
     ended = _exited(figures, fill, closing, closing_fee)
     begun = _entered(Figures(), fill, opening, fill.fee - closing_fee, leverage) if opening else None
@@ -68,7 +69,7 @@ def _entered(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal, leve
 
 
 def _exited(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal) -> Figures:
-    holding, realised = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
+    holding, _ = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
     return replace(
         figures,
         quantity=holding.quantity,
@@ -76,6 +77,7 @@ def _exited(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal) -> Fi
         exit_value=figures.exit_value + quantity * fill.price,
         exit_quantity=figures.exit_quantity + quantity,
         margin=round_cash_up(figures.margin * abs(holding.quantity) / abs(figures.quantity)),
-        realised=figures.realised + realised,
+        # The venue's own figure: a computed one would differ from its wallet in the last unit.
+        realised=figures.realised + fill.realised,
         fees=figures.fees + fee,
     )

@@ -73,8 +73,8 @@ class OrderRequest:
 class Fill:
     """One execution. `fee` is positive when paid; `realised` is the venue's own figure, before fees.
 
-    `client_id` is None where the venue acted by itself (a liquidation). `leverage` is the position's, where the
-    venue tells it.
+    `client_id` is None where the venue acted by itself or somebody else sent the order. `leverage` is the position's,
+    where the venue tells it. `forced` says why the venue acted: liquidation, adl or settlement.
     """
 
     trade_id: str
@@ -90,17 +90,19 @@ class Fill:
     at: datetime
     liquidation: bool = False
     leverage: int | None = None
+    forced: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Income:
-    """Cash that a venue moved without a trade. `amount` is signed: negative when the account pays.
+    """Cash that a venue moved without a trade. `amount` is signed: negative when the account pays; `symbol` is empty
+    where it belongs to no instrument.
 
     `from_margin` is the part of a payment that came out of the position's isolated margin.
     """
 
     income_id: str
-    kind: str  # "funding" or "liquidation"
+    kind: str  # funding, liquidation, transfer, …: a kind of the journal
     symbol: str
     amount: Decimal
     currency: str

@@ -1,0 +1,195 @@
+"""What has happened on a live account, gathered by questions: executions, income, and what became of our orders.
+
+A place in this stream is the exchange's time in milliseconds. Late news is looked for again `OVERLAP` before the last
+place, so things are told more than once: whoever books knows them by the exchange's own ids.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from markets.domain.orders import Fill, Income, OrderReport, Refused, Report
+
+from . import live_calls, live_clock, live_parsing
+from .base import Numbered, Unanswered
+from .live_parsing import Row, milliseconds
+from .sent import SentOrder, SentOrders
+
+OVERLAP = int(timedelta(minutes=15).total_seconds() * 1000)
+WEEK = int(timedelta(days=7).total_seconds() * 1000) - 1
+PAGE = 1000
+# An execution whose order the exchange does not show (yet) waits so long before it counts as nobody's.
+NAMELESS = int(timedelta(minutes=5).total_seconds() * 1000)
+
+
+def gather(client: Any, sent: SentOrders, after: int) -> list[Numbered]:
+    """All reports after this place and some before it, oldest first. Raises Unanswered and KeyRefused."""
+    return _numbered(_Gathering(client, sent, after).everything(), after)
+
+
+def _numbered(reports: Sequence[Report], after: int) -> list[Numbered]:
+    """In the order of their times; places never go back, and none is the one that was asked for."""
+    numbered, place = [], after + 1
+    for report in sorted(reports, key=_order):
+        place = max(place, milliseconds(report.at))
+        numbered.append(Numbered(place, report))
+    return numbered
+
+
+def _order(report: Report) -> tuple[Any, ...]:
+    """By time; at one time executions come first, by their number, and the end of an order last."""
+    if isinstance(report, Fill):
+        return report.at, 0, int(report.trade_id) if report.trade_id.isdecimal() else 0, report.trade_id
+    return (report.at, 1, 0, report.income_id) if isinstance(report, Income) else (report.at, 2, 0, report.client_id)
+
+
+@dataclass(slots=True)
+class _Gathering:
+    client: Any
+    sent: SentOrders
+    after: int
+    names: dict[tuple[str, str], str] = field(default_factory=dict)  # client ids by (symbol, venue order id)
+
+    def everything(self) -> list[Report]:
+        begin = milliseconds(self.sent.since())
+        now = live_clock.venue_now(self.client)
+        first = max(begin + 1, min(self.after, now) - OVERLAP)
+        live = self.sent.live()
+        # States first: an end that is told has its executions in what is read afterwards.
+        states = self._states(live)
+        lines = list(self._income(first, now))
+        starts = dict.fromkeys({*self.sent.symbols(), *(symbol for symbol, line in lines if symbol)}, first)
+        for order in live:
+            asked_at = max(begin + 1, live_clock.at_venue(self.client, order.at) - 60_000)
+            starts[order.symbol] = min(starts.get(order.symbol, first), asked_at)
+        fills = [fill for symbol, start in sorted(starts.items()) for fill in self._fills(symbol, start, now)]
+        paid = [income for symbol, line in lines if (income := live_parsing.income(line, symbol))]
+        return [*fills, *paid, *states]
+
+    # --- What became of our orders ---
+
+    def _states(self, live: Sequence[SentOrder]) -> list[OrderReport]:
+        shown = self._open(live)
+        found = []
+        for order in live:
+            report = shown.get(order.client_id) or look_up(self.client, order, self.names)
+            if report is not None:
+                found.append(report)
+        return found
+
+    def _open(self, live: Iterable[SentOrder]) -> dict[str, OrderReport]:
+        """Open orders where we have some, by client id: one question for each symbol and kind."""
+        shown: dict[str, OrderReport] = {}
+        for symbol, waiting in sorted({(order.symbol, order.conditional) for order in live}):
+            for row in self._ask_open(symbol, waiting):
+                if not waiting:
+                    report = live_parsing.order(row, symbol)
+                    self.names.setdefault((symbol, report.venue_id), report.client_id)
+                    shown.setdefault(report.client_id, report)
+                elif not live_parsing.actual_id(row):  # a triggered one is looked up by itself
+                    report = live_parsing.conditional(row, symbol)
+                    shown[report.client_id] = report
+        return shown
+
+    def _ask_open(self, symbol: str, waiting: bool) -> Sequence[Row]:
+        asked = _kind(waiting)
+        rows = live_calls.asked(self.client, lambda: self.client.fetch_open_orders(symbol, None, None, asked))
+        return [row["info"] for row in rows]
+
+    # --- Executions ---
+
+    def _fills(self, symbol: str, start: int, now: int) -> Iterator[Fill]:
+        rows = {str(row["id"]): row for row in self._trades(self.client.market_id(symbol), start, now)}
+        for row in rows.values():
+            name = self._name(symbol, row)
+            if name is not None:
+                yield live_parsing.fill(row, symbol, name)
+            elif now - int(row["time"]) > NAMELESS:
+                yield live_parsing.fill(row, symbol, "")
+
+    def _trades(self, market: str, start: int, now: int) -> Iterator[Row]:
+        for first, last in _windows(start, now):
+            rows = self._ask_trades({"symbol": market, "startTime": first, "endTime": last, "limit": PAGE})
+            yield from rows
+            newest = max((int(row["id"]) for row in rows), default=0)
+            while len(rows) >= PAGE:
+                rows = self._ask_trades({"symbol": market, "fromId": newest + 1, "limit": PAGE})
+                yield from rows
+                newest = max((int(row["id"]) for row in rows), default=newest)
+
+    def _ask_trades(self, params: Mapping[str, Any]) -> Sequence[Row]:
+        return list(live_calls.asked(self.client, lambda: self.client.fapiPrivateGetUserTrades(dict(params))))
+
+    def _name(self, symbol: str, row: Row) -> str | None:
+        """The client id of an execution's order; None where the exchange does not show that order."""
+        key = symbol, live_parsing.text(row, "orderId")
+        if key not in self.names:
+            asked = {"symbol": self.client.market_id(symbol), "orderId": key[1]}
+            answer = live_calls.read(self.client, lambda: self.client.fapiPrivateGetOrder(dict(asked)))
+            if isinstance(answer, Refused):
+                return None
+            self.names[key] = live_parsing.text(answer, "clientOrderId")
+        return self.names[key]
+
+    # --- Income ---
+
+    def _income(self, start: int, now: int) -> Iterator[tuple[str, Row]]:
+        for first, last in _windows(start, now):
+            page = 1
+            while True:
+                asked = {"startTime": first, "endTime": last, "limit": PAGE, "page": page}
+                rows = live_calls.asked(self.client, lambda asked=asked: self.client.fapiPrivateGetIncome(dict(asked)))
+                yield from ((self._symbol(row), row) for row in rows)
+                if len(rows) < PAGE:
+                    break
+                page += 1
+
+    def _symbol(self, row: Row) -> str:
+        """Our name of the instrument; empty for what belongs to none."""
+        market = str(row.get("symbol") or "")
+        found = self.client.markets_by_id.get(market, [])
+        return next((str(one["symbol"]) for one in found if one.get("swap")), market)
+
+
+def _windows(start: int, now: int) -> Iterator[tuple[int, int]]:
+    """From `start` to now in pieces that the exchange answers for."""
+    first = start
+    while first <= now:
+        yield first, min(first + WEEK, now)
+        first += WEEK + 1
+
+
+def _kind(conditional: bool) -> dict[str, Any]:
+    return {"trigger": True} if conditional else {}
+
+
+def look_up(client: Any, order: SentOrder, names: dict[tuple[str, str], str] | None = None) -> OrderReport | None:
+    """What the exchange says of one order of ours now, or None where it does not know it. Raises Unanswered.
+
+    `names` learns which order a triggered one became.
+    """
+    asked = {"clientOrderId": order.client_id, **_kind(order.conditional)}
+    answer = live_calls.read(client, lambda: client.fetch_order(None, order.symbol, dict(asked)))
+    if isinstance(answer, Refused):
+        if answer.code != "not_live":
+            raise Unanswered(answer.message)
+        return None
+    row = answer["info"]
+    if not order.conditional:
+        report = live_parsing.order(row, order.symbol)
+        _learn(names, report.symbol, report.venue_id, report.client_id)
+        return report
+    actual = live_parsing.actual_id(row)
+    if not actual:
+        return live_parsing.conditional(row, order.symbol)
+    _learn(names, order.symbol, actual, order.client_id)
+    became = live_calls.read(client, lambda: client.fetch_order(actual, order.symbol))
+    if isinstance(became, Refused):  # triggered a moment ago: the order is not shown yet
+        return None
+    return live_parsing.conditional(row, order.symbol, live_parsing.order(became["info"], order.symbol))
+
+
+def _learn(names: dict[tuple[str, str], str] | None, symbol: str, venue_id: str, client_id: str) -> None:
+    if names is not None:
+        names[symbol, venue_id] = client_id
