@@ -38,6 +38,7 @@ POSITION_FIELDS = (
     "leverage",
     "funding",
     "state",
+    "long",
     "opened_at",
     "closed_at",
     "exit_reason",
@@ -120,7 +121,7 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
     batch.trades.append(trade)
     _note(batch, position)
     if begun is not None:
-        _begin(batch, position, begun, fill)
+        _begin(batch, position, begun, fill, order)
     ref = f"trade:{instrument.pk}:{fill.trade_id}"
     _enter(batch, book, CashKind.REALISED, trade.realised, ref, fill.at, position, trade)
     _enter(batch, book, CashKind.FEE, -fill.fee, ref, fill.at, position, trade, fill.fee_currency, rate)
@@ -243,14 +244,20 @@ def _unplanned(batch: Batch, book: Book, instrument: Instrument, fill: Fill, ord
     """
     position = Position(account=batch.account, book=book, instrument=instrument, long=fill.side.sign > 0)
     if order is not None:
-        position.intent = order.intent
-        if order.position is not None:
-            position.stop, position.expires_at = order.position.stop, order.position.expires_at
+        _hand_on(position, order)
     batch.positions[instrument.pk] = position
     return position
 
 
-def _begin(batch: Batch, ended: Position, begun: Figures, fill: Fill) -> None:
+def _hand_on(position: Position, order: Order) -> None:
+    """The plan of an order's own position becomes that of a position which the order has opened after all."""
+    position.intent = order.intent
+    if order.position is not None:
+        for name in ("stop", "expires_at") if order.reduce_only else ("stop", "target", "trail", "expires_at"):
+            setattr(position, name, getattr(order.position, name))
+
+
+def _begin(batch: Batch, ended: Position, begun: Figures, fill: Fill, order: Order | None) -> None:
     position = Position(
         account=batch.account,
         book=ended.book,
@@ -261,8 +268,11 @@ def _begin(batch: Batch, ended: Position, begun: Figures, fill: Fill) -> None:
         opened_at=fill.at,
         peak=fill.price,
         trough=fill.price,
+        unprotected_since=fill.at,
         **{name: getattr(begun, name) for name in FIGURES},
     )
+    if order is not None:
+        _hand_on(position, order)
     batch.positions[ended.instrument_id] = position
     _note(batch, position)
 
