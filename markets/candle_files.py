@@ -100,9 +100,9 @@ def _symbol(named: re.Match[str]) -> str:
 def read_candles(held: Contents, now: datetime) -> Candles:
     """The candles of a file, all good and closed at `now`; mark prices have a volume of zero. Raises BadFile."""
     table = _table(held.path)
-    prices = [_column(held.path, table, (name,)) for name in _PRICES]
-    volume = np.zeros(len(prices[0])) if held.kind == "mark" else _column(held.path, table, ("volume",))
-    candles = Candles(_times(held.path, table), *prices, volume)
+    columns = [_column(held.path, table, (name,)) for name in _PRICES]
+    columns.append(np.zeros(len(columns[0])) if held.kind == "mark" else _column(held.path, table, ("volume",)))
+    candles = Candles(_times(held.path, table), *columns)
     step = TIMEFRAMES[held.timeframe]
     problems = {bad.row: bad.problem for bad in bad_rows(candles, step)}
     _name_rows(problems, "the candle has not closed yet", candles.time + step > milliseconds(now))

@@ -79,8 +79,8 @@ def import_files(
             chosen.append(found)
             continue
         path, problem = found
-        rows = rows_in(path)
-        total = total.and_file(f"passed over {problem}", rows, Stored(differing=rows), 0)
+        count = rows_in(path)
+        total = total.and_file(f"passed over {problem}", count, Stored(differing=count), 0)
         progress(total.lines[-1])
     if not chosen:
         raise BadFile("There is no file to import: CSV, Parquet and Feather files of candles or funding are read.")
@@ -160,11 +160,15 @@ def _stored(
         missing = gaps(rows, TIMEFRAMES[held.timeframe])
     else:
         became, missing = store_funding(instrument=instrument, funding=rows), 0
-    series = {"instrument": instrument, "kind": held.kind, "timeframe": _timeframe(held)}
+    timeframe, troubles = _timeframe(held), ""
     if became.differing:
-        SeriesNote.objects.add_refused(**series, reasons={DIFFERS: became.differing}, at=now)
-    troubles = quality.warnings(quality.check(**series, now=now)) if became.stored else ""
-    what = " ".join(filter(None, (series["timeframe"], "" if held.kind == "candles" else held.kind)))
+        SeriesNote.objects.add_refused(
+            instrument=instrument, kind=held.kind, timeframe=timeframe, reasons={DIFFERS: became.differing}, at=now
+        )
+    if became.stored:
+        report = quality.check(instrument=instrument, kind=held.kind, timeframe=timeframe, now=now)
+        troubles = quality.warnings(report)
+    what = " ".join(filter(None, (timeframe, "" if held.kind == "candles" else held.kind)))
     assumed = ", rules assumed" if instrument.assumed else ""
     why = f" ({DIFFERS})" if became.differing else ""
     line = (

@@ -18,8 +18,8 @@ class Command(BaseCommand):
     help = (
         "Check what is stored, series by series: missing candles and the holes they make, bad rows, candles without "
         "volume (still) and those that moved all the same (unbacked), jumps of the close and those that were taken "
-        "back at once (reverted), and the rows that were refused at the door, by reason. Nothing is changed but the notes "
-        "that pages show."
+        "back at once (reverted), and the rows that were refused at the door, by reason. Nothing is changed but the "
+        "notes that pages show."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
