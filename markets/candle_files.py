@@ -6,7 +6,8 @@ names) unless the caller says it. A file is good as a whole or not at all: the f
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,19 +23,23 @@ HOUR = TIMEFRAMES["1h"]
 # The first block of Bitcoin: an earlier time is a wrong unit.
 EARLIEST = milliseconds(datetime(2009, 1, 3, tzinfo=UTC))
 _TIMES = ("timestamp", "date", "open_time", "time")
-_PRICES = ("open", "high", "low", "close", "volume")
+_PRICES = ("open", "high", "low", "close")
 # Freqtrade keeps the rate in `open`.
 _RATES = ("funding_rate", "fundingrate", "rate", "open")
 _NAME = re.compile(r"(?P<base>[^_]+)_(?P<quote>[^_]+?)(?:_(?P<settle>[^_-]+))?-(?P<content>[^.]+)")
 
 
 class BadFile(ValueError):
-    """One sentence: which file, which row, what is wrong. `rows` were read, `bad` of them must not enter."""
+    """One sentence: which file, which row, what is wrong. `rows` were read, `bad` of them must not enter.
 
-    def __init__(self, sentence: str, rows: int = 0, bad: int = 0) -> None:
+    `reasons` counts the bad ones by what is wrong with them.
+    """
+
+    def __init__(self, sentence: str, rows: int = 0, bad: int = 0, reasons: Mapping[str, int] | None = None) -> None:
         super().__init__(sentence)
         self.rows = rows
         self.bad = bad
+        self.reasons = dict(reasons or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def contents(path: Path, exchange: str = "", symbol: str = "", timeframe: str = 
     exchange = exchange or ((folder.parent if folder.name == "futures" else folder).name if named else "")
     if not (exchange and symbol):
         raise BadFile(f"{path}: its name does not say exchange and symbol; give --exchange and --symbol.")
-    if kind == "candles" and timeframe not in TIMEFRAMES:
+    if kind in ("candles", "mark") and timeframe not in TIMEFRAMES:
         known = ", ".join(TIMEFRAMES)
         raise BadFile(f"{path}: {timeframe or 'no'} timeframe can be read from it; give --timeframe ({known}).")
     return Contents(path, kind, exchange, symbol, timeframe)
@@ -93,9 +98,10 @@ def _symbol(named: re.Match[str]) -> str:
 
 
 def read_candles(held: Contents, now: datetime) -> Candles:
-    """The candles of a file, all of them good and closed at `now`. Raises BadFile."""
+    """The candles of a file, all good and closed at `now`; mark prices have a volume of zero. Raises BadFile."""
     table = _table(held.path)
     columns = [_column(held.path, table, (name,)) for name in _PRICES]
+    columns.append(np.zeros(len(columns[0])) if held.kind == "mark" else _column(held.path, table, ("volume",)))
     candles = Candles(_times(held.path, table), *columns)
     step = TIMEFRAMES[held.timeframe]
     problems = {bad.row: bad.problem for bad in bad_rows(candles, step)}
@@ -137,7 +143,16 @@ def _refuse_bad(path: Path, problems: dict[int, str], times: Times) -> None:
     if problems:
         row = min(problems)
         others = f" ({len(problems) - 1} more rows are bad)" if len(problems) > 1 else ""
-        raise BadFile(f"{path}, row {row + 1}: {problems[row]}{others}.", len(times), len(problems))
+        reasons = Counter(problems.values())
+        raise BadFile(f"{path}, row {row + 1}: {problems[row]}{others}.", len(times), len(problems), reasons)
+
+
+def rows_in(path: Path) -> int:
+    """How many rows a file has whose meaning is unknown; 0 where it cannot be read."""
+    try:
+        return max((len(column) for column in _table(path).values()), default=0)
+    except BadFile:
+        return 0
 
 
 # --- Columns ---------------------------------------------------------------------------------------------

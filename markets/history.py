@@ -17,10 +17,11 @@ from django.db.models import Q
 from .domain import windows
 from .domain.candles import TIMEFRAMES, Candles, bad_rows, resample, unbroken_tail
 from .domain.snapshot import Series
-from .models import Candle, Instrument
+from .models import Candle, Instrument, MarkCandle, SeriesNote
 from .models.candles import COLUMNS, rows_of
 
 Key = tuple[int, str]
+Kept = type[Candle] | type[MarkCandle]
 _CAPACITY = 512
 # Beyond this a broken window is asked for from its first hole to its last.
 _MOST_HOLES = 4
@@ -39,8 +40,8 @@ class Stored:
 
 
 @transaction.atomic
-def store(*, instrument: Instrument, timeframe: str, candles: Candles) -> Stored:
-    """Keep closed candles. Rows that are stored already win over new ones.
+def store(*, instrument: Instrument, timeframe: str, candles: Candles, of: Kept = Candle) -> Stored:
+    """Keep closed candles, of trades or of mark prices. Rows that are stored already win over new ones.
 
     Raises ValueError where a row is bad: callers that read the outside check first and say which row it was.
     """
@@ -51,11 +52,11 @@ def store(*, instrument: Instrument, timeframe: str, candles: Candles) -> Stored
         return Stored()
     # One writer per instrument, so that the counts are true.
     Instrument.objects.select_for_update().get(pk=instrument.pk)
-    known = load(instrument, timeframe, int(candles.time[0]), int(candles.time[-1]))
+    known = load(instrument, timeframe, int(candles.time[0]), int(candles.time[-1]), of=of)
     spot = np.searchsorted(known.time, candles.time)
     there = np.isin(candles.time, known.time)
     same = there & _equal(candles, known, spot)
-    Candle.objects.insert(rows_of(instrument.pk, timeframe, candles[~there]))
+    of.objects.add(instrument.pk, timeframe, candles[~there])
     return Stored(int((~there).sum()), int(same.sum()), int((there & ~same).sum()))
 
 
@@ -83,9 +84,21 @@ def _equal(candles: Candles, known: Candles, spot: np.ndarray) -> np.ndarray:
     return np.logical_and.reduce([np.isclose(new, old[spot], rtol=1e-9, atol=0) for new, old in pairs])
 
 
-def load(instrument: Instrument | int, timeframe: str, first: int | None = None, last: int | None = None) -> Candles:
+def load(
+    instrument: Instrument | int,
+    timeframe: str,
+    first: int | None = None,
+    last: int | None = None,
+    *,
+    of: Kept = Candle,
+) -> Candles:
     """Stored candles with open times from `first` to `last` (UTC ms, both included), oldest first."""
-    return Candle.objects.of(instrument, timeframe).between(first, last).columns()
+    return of.objects.of(instrument, timeframe).between(first, last).columns()
+
+
+def newest(instrument: Instrument | int, timeframe: str, count: int, last: int | None = None) -> Candles:
+    """The newest `count` stored candles that opened at `last` (UTC ms) or before, oldest first; fewer at the start."""
+    return Candle.objects.of(instrument, timeframe).between(None, last).newest(count)
 
 
 def finest(instruments: Iterable[Instrument], first: int | None = None, last: int | None = None) -> str | None:
@@ -116,7 +129,9 @@ def build_timeframes(
         candles = load(instrument, source, first, last)
         for timeframe in coarser:
             built = resample(candles, TIMEFRAMES[source], TIMEFRAMES[timeframe])
-            added += store(instrument=instrument, timeframe=timeframe, candles=built).stored
+            new = store(instrument=instrument, timeframe=timeframe, candles=built).stored
+            SeriesNote.objects.add_built(instrument=instrument, timeframe=timeframe, source=source, count=new)
+            added += new
     return added
 
 

@@ -1,4 +1,4 @@
-"""Brings files of candles and funding rates into the store. All files are checked before any is stored.
+"""Brings files of candles, mark prices and funding rates into the store. All are checked before any is stored.
 
 Rows that are stored already win: an import adds, and never changes. What it passed over or refused is counted
 and said.
@@ -12,17 +12,16 @@ from pathlib import Path
 
 from django.db import transaction
 
-from . import history
-from .candle_files import SUFFIXES, BadFile, Contents, Funding, contents, read_candles, read_funding
+from . import history, quality
+from .candle_files import SUFFIXES, BadFile, Contents, Funding, contents, read_candles, read_funding, rows_in
 from .domain.candles import TIMEFRAMES, Candles, gaps, instant
 from .domain.rounding import nearest_to
 from .history import Stored
 from .listing import NotListed, described, ensure_instrument, split
-from .models import FundingRate, Instrument
+from .models import Candle, FundingRate, Instrument, MarkCandle, SeriesNote
 
 RATE_UNIT = Decimal("0.000000000001")
 _NOT_KEPT = {
-    "mark": "mark prices are not stored yet (a missing mark price is the last price)",
     "quote": "quotes are not stored as history",
     "trades": "single trades are not stored",
 }
@@ -30,9 +29,10 @@ _NOT_KEPT = {
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """Rows in all files: read = stored + unchanged + refused. `refused` differ from the row that is stored.
+    """Rows in all files: read = stored + unchanged + refused.
 
-    `gaps` counts the candles missing inside the files, `lines` says one sentence per file.
+    `refused` differ from the row that is stored, or lie in a file of a folder that was passed over. `gaps` counts the
+    candles missing inside the files, `lines` says one sentence per file, and why rows were refused.
     """
 
     read: int = 0
@@ -54,6 +54,7 @@ class Imported:
 
 
 Checked = tuple[Contents, Candles | Funding]
+DIFFERS = "it differs from the row that is stored"
 
 
 def import_files(
@@ -72,21 +73,31 @@ def import_files(
     must be importable. Raises BadFile with one sentence, and then nothing at all has been stored.
     """
     said = {"exchange": exchange, "symbol": symbol, "timeframe": timeframe, "kind": kind}
-    chosen = list(_chosen(paths, said, progress))
+    total, chosen = Imported(), []
+    for found in _chosen(paths, said):
+        if isinstance(found, Contents):
+            chosen.append(found)
+            continue
+        path, problem = found
+        count = rows_in(path)
+        total = total.and_file(f"passed over {problem}", count, Stored(differing=count), 0)
+        progress(total.lines[-1])
     if not chosen:
         raise BadFile("There is no file to import: CSV, Parquet and Feather files of candles or funding are read.")
     checked = [_checked(held, now, progress) for held in chosen]
-    samples = {(held.exchange, held.symbol): rows for held, rows in checked if isinstance(rows, Candles)}
+    # Mark prices have more digits than any tick.
+    traded = [(held, rows) for held, rows in checked if held.kind == "candles" and isinstance(rows, Candles)]
+    samples = {(held.exchange, held.symbol): rows for held, rows in traded}
     for held, _ in checked:
         _refuse_unlisted(held, samples)
-    total = Imported()
     for held, rows in sorted(checked, key=lambda pair: pair[0].kind):
-        total = _stored(total, held, rows, samples.get((held.exchange, held.symbol)))
+        total = _stored(total, held, rows, samples.get((held.exchange, held.symbol)), now)
         progress(total.lines[-1])
     return total
 
 
-def _chosen(paths: Iterable[Path], said: dict[str, str], progress: Callable[[str], None]) -> Iterator[Contents]:
+def _chosen(paths: Iterable[Path], said: dict[str, str]) -> Iterator[Contents | tuple[Path, BadFile]]:
+    """What to import, and in folders what not, with the reason."""
     for path in paths:
         if not path.exists():
             raise BadFile(f"{path}: there is no such file.")
@@ -97,12 +108,12 @@ def _chosen(paths: Iterable[Path], said: dict[str, str], progress: Callable[[str
             try:
                 yield _importable(found, said)
             except BadFile as problem:
-                progress(f"passed over {problem}")
+                yield found, problem
 
 
 def _importable(path: Path, said: dict[str, str]) -> Contents:
     held = contents(path, **said)
-    if held.kind not in ("candles", "funding"):
+    if held.kind not in ("candles", "mark", "funding"):
         reason = _NOT_KEPT.get(held.kind, f"{held.kind!r} is neither candles nor funding")
         raise BadFile(f"{path}: {reason}.")
     try:
@@ -113,7 +124,14 @@ def _importable(path: Path, said: dict[str, str]) -> Contents:
 
 
 def _checked(held: Contents, now: datetime, progress: Callable[[str], None]) -> Checked:
-    rows = read_candles(held, now) if held.kind == "candles" else read_funding(held, now)
+    try:
+        rows = read_funding(held, now) if held.kind == "funding" else read_candles(held, now)
+    except BadFile as problem:
+        quality.note_refused(
+            exchange=held.exchange, symbol=held.symbol, kind=held.kind, timeframe=_timeframe(held),
+            reasons=problem.reasons, at=now,
+        )  # fmt: skip
+        raise
     progress(f"checked {held.path}: {len(rows)} rows")
     return held, rows
 
@@ -128,18 +146,34 @@ def _refuse_unlisted(held: Contents, samples: dict[tuple[str, str], Candles]) ->
         raise BadFile(f"{held.path}: {problem}") from problem
 
 
-def _stored(total: Imported, held: Contents, rows: Candles | Funding, sample: Candles | None) -> Imported:
+def _timeframe(held: Contents) -> str:
+    return "" if held.kind == "funding" else held.timeframe
+
+
+def _stored(
+    total: Imported, held: Contents, rows: Candles | Funding, sample: Candles | None, now: datetime
+) -> Imported:
     instrument = ensure_instrument(exchange=held.exchange, symbol=held.symbol, sample=sample)
     if isinstance(rows, Candles):
-        became = history.store(instrument=instrument, timeframe=held.timeframe, candles=rows)
+        model = MarkCandle if held.kind == "mark" else Candle
+        became = history.store(instrument=instrument, timeframe=held.timeframe, candles=rows, of=model)
         missing = gaps(rows, TIMEFRAMES[held.timeframe])
     else:
         became, missing = store_funding(instrument=instrument, funding=rows), 0
-    what = held.timeframe if held.kind == "candles" else held.kind
+    timeframe, troubles = _timeframe(held), ""
+    if became.differing:
+        SeriesNote.objects.add_refused(
+            instrument=instrument, kind=held.kind, timeframe=timeframe, reasons={DIFFERS: became.differing}, at=now
+        )
+    if became.stored:
+        report = quality.check(instrument=instrument, kind=held.kind, timeframe=timeframe, now=now)
+        troubles = quality.warnings(report)
+    what = " ".join(filter(None, (timeframe, "" if held.kind == "candles" else held.kind)))
     assumed = ", rules assumed" if instrument.assumed else ""
+    why = f" ({DIFFERS})" if became.differing else ""
     line = (
         f"{held.exchange} {held.symbol} {what}: {became.stored} stored, {became.unchanged} unchanged, "
-        f"{became.differing} refused, {missing} missing{assumed}"
+        f"{became.differing} refused{why}, {missing} missing{assumed}{troubles}"
     )
     return total.and_file(line, len(rows), became, missing)
 

@@ -1,7 +1,7 @@
 """Indicators through TA-Lib, with their warm-up declared. Whole-series arrays in, whole-series arrays out.
 
-Never across a hole or a NaN: after one NaN TA-Lib's RSI reads 0 for ever. The caller passes unbroken candles.
-A value at a candle depends on that candle and those before it, never on later ones.
+Never across a hole or a NaN: after one NaN TA-Lib's RSI reads 0 for ever. `refusal` says so, and `snapshot.Series`
+asks it before anything is computed. A value at a candle depends on that candle and those before it, never on later ones.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from types import ModuleType
 
 import numpy as np
 
-from .candles import Candles, Floats
+from .candles import Candles, Floats, instant
 
 Compute = Callable[[Candles], Floats]
 
@@ -150,7 +150,30 @@ INDICATORS: dict[str, Indicator] = {
     "lowest_20": _lowest(20),
 }
 
+# For charts alone: what answers may name is part of what models are told. Its zero lies where the series begins.
+LEVELS: dict[str, Indicator] = {"obv": Indicator(1, lambda c: _ta().OBV(c.close, c.volume))}
+
 LONGEST_WARMUP = max(indicator.warmup for indicator in INDICATORS.values())
+
+
+def refusal(candles: Candles, step: int) -> str:
+    """Why nothing may be computed over these candles of `step` ms, in words; empty where it may."""
+    breaks = np.flatnonzero(np.diff(candles.time) != step)
+    if len(breaks):
+        after = instant(int(candles.time[breaks[-1]]))
+        return f"There is a hole after the candle of {after:%Y-%m-%d %H:%M} UTC: nothing is computed across it."
+    # A sum is finite only where all its parts are.
+    if not all(np.isfinite(column.sum()) for column in candles.columns()[1:]):
+        return "A price or a volume is no finite number: nothing is computed on it."
+    return ""
+
+
+def too_short(name: str, candles: Candles) -> str:
+    """Why an indicator has no value at the newest of these candles, in words; empty where they are enough."""
+    needed = (INDICATORS.get(name) or LEVELS[name]).warmup
+    if len(candles) >= needed:
+        return ""
+    return f"It takes {needed} candles without a hole, and there are {len(candles)}."
 
 
 def compute(name: str, candles: Candles) -> Floats:
@@ -158,7 +181,7 @@ def compute(name: str, candles: Candles) -> Floats:
 
     Raises KeyError for an unknown name.
     """
-    indicator = INDICATORS[name]
+    indicator = INDICATORS.get(name) or LEVELS[name]
     values = np.full(len(candles), np.nan)
     if len(candles) >= indicator.warmup:
         values = indicator.compute(candles)

@@ -17,17 +17,26 @@ from .rounding import ZERO, round_cash
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """Unbroken candles of one instrument and timeframe, with each indicator computed at most once."""
+    """Unbroken candles of one instrument and timeframe, with each indicator computed at most once.
+
+    All readers of a process share it, so what one bot or page has computed the others find.
+    """
 
     timeframe: str
     candles: Candles
     _memo: dict[str, Floats] = field(default_factory=dict, repr=False)
 
     def indicator(self, name: str) -> Floats:
-        """The whole array of an indicator. Raises KeyError for an unknown name."""
-        if name not in self._memo:
-            self._memo[name] = indicators.compute(name, self.candles)
-        return self._memo[name]
+        """The whole array of an indicator.
+
+        Raises KeyError for an unknown name, and ValueError with the reason where the candles have a hole or a NaN:
+        whoever makes a series leaves them out.
+        """
+        if (known := self._memo.get(name)) is not None:
+            return known
+        if not self._memo and (reason := indicators.refusal(self.candles, TIMEFRAMES[self.timeframe])):
+            raise ValueError(reason)
+        return self._memo.setdefault(name, indicators.compute(name, self.candles))
 
     def closed_at(self, now: datetime) -> int:
         """How many candles had closed at `now`."""

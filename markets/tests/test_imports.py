@@ -13,7 +13,7 @@ from markets import history
 from markets.candle_files import BadFile
 from markets.domain.candles import TIMEFRAMES, resample
 from markets.imports import Imported, import_files
-from markets.models import Candle, FundingRate, Instrument
+from markets.models import Candle, FundingRate, Instrument, MarkCandle, SeriesNote
 
 from . import samples
 from .test_candle_files import NOW, csv_file, lines_of
@@ -118,7 +118,6 @@ def test_a_script_gets_its_object_also_when_a_file_is_refused(tmp_path):
     ("name", "words"),
     [
         ("BTC_USD_BTC-1m.csv", "inverse contract"),
-        ("BTC_USDT_USDT-mark-8h.csv", "mark prices are not stored"),
         ("BTC_USDT_USDT-quote-1m.csv", "quotes are not stored"),
         ("BTC_USDT_USDT-trades.csv", "single trades"),
         ("BTC_USDT_USDT-index.csv", "neither candles nor funding"),
@@ -133,14 +132,43 @@ def test_a_file_that_cannot_be_kept_is_refused_by_name_and_passed_over_in_a_fold
     assert words in refused(other)
     done = import_files(paths=[tmp_path], now=NOW, progress=told.append)
 
-    assert done.stored == 20
+    assert (done.read, done.stored, done.refused) == (40, 20, 20)
     assert any(line.startswith("passed over") and words in line for line in told)
 
 
-def test_mark_prices_are_refused_politely(tmp_path):
-    path = csv_file(tmp_path, *lines_of(samples.candles(20)))
+@pytest.mark.requirement("MKT-09")
+def test_mark_prices_are_kept_apart_from_what_was_traded(tmp_path):
+    traded, marks = samples.candles(20), samples.candles(20, price=200)
+    csv_file(tmp_path, *lines_of(traded))
+    csv_file(tmp_path, *lines_of(marks), name="BTC_USDT_USDT-mark-1m.csv")
 
-    assert "mark prices are not stored yet" in refused(path, kind="mark")
+    assert run(tmp_path)["stored"] == 40
+
+    bitcoin = Instrument.objects.get()
+    np.testing.assert_array_equal(history.load(bitcoin, "1m").close, traded.close)
+    kept = history.load(bitcoin, "1m", of=MarkCandle)
+    np.testing.assert_array_equal(kept.close, marks.close)
+    assert not kept.volume.any()
+
+
+def test_mark_prices_of_an_unknown_symbol_tell_no_tick(tmp_path):
+    marks = csv_file(tmp_path, *lines_of(samples.candles(20)), name="XYZ_USDT_USDT-mark-1m.csv")
+
+    assert "no candles to infer" in refused(marks)
+
+
+@pytest.mark.requirement("MKT-05")
+def test_what_was_refused_is_counted_by_its_reason(tmp_path):
+    lines = lines_of(samples.candles(20))
+    run(csv_file(tmp_path, *lines))
+    refused(csv_file(tmp_path, *lines, lines[-1], lines[-1]))
+    part = samples.candles(20)
+    part.volume[3] += 1
+    run(csv_file(tmp_path, *lines_of(part)))
+
+    note = SeriesNote.objects.get()
+    assert note.refused == {"its time repeats the row before": 2, "it differs from the row that is stored": 1}
+    assert note.refused_rows == 3
 
 
 def test_what_is_not_there_is_refused(tmp_path):

@@ -1,11 +1,17 @@
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from markets.candle_files import contents, read_candles
 from markets.domain import indicators
 from markets.domain.candles import Candles
 from markets.domain.indicators import INDICATORS, LONGEST_WARMUP, compute
+from markets.domain.snapshot import Series
 
 from . import samples
 
@@ -181,3 +187,127 @@ def test_the_longest_warm_up_is_the_longest_of_all():
 def test_an_unknown_name_is_refused():
     with pytest.raises(KeyError):
         indicators.compute("moon_phase", MARKET)
+
+
+# --- Real candles: TA-Lib called directly, and pandas-ta-classic -------------------------------------------
+
+
+TALIB_DIRECT = {
+    "ema_9": lambda ta, c: ta.EMA(c.close, 9),
+    "ema_20": lambda ta, c: ta.EMA(c.close, 20),
+    "ema_50": lambda ta, c: ta.EMA(c.close, 50),
+    "sma_20": lambda ta, c: ta.SMA(c.close, 20),
+    "sma_50": lambda ta, c: ta.SMA(c.close, 50),
+    "rsi_7": lambda ta, c: ta.RSI(c.close, 7),
+    "rsi_14": lambda ta, c: ta.RSI(c.close, 14),
+    "macd": lambda ta, c: ta.MACD(c.close)[0],
+    "macd_signal": lambda ta, c: ta.MACD(c.close)[1],
+    "macd_histogram": lambda ta, c: ta.MACD(c.close)[2],
+    "bollinger_upper": lambda ta, c: ta.BBANDS(c.close, 20, 2, 2)[0],
+    "bollinger_middle": lambda ta, c: ta.BBANDS(c.close, 20, 2, 2)[1],
+    "bollinger_lower": lambda ta, c: ta.BBANDS(c.close, 20, 2, 2)[2],
+    "atr_3": lambda ta, c: ta.ATR(c.high, c.low, c.close, 3),
+    "atr_14": lambda ta, c: ta.ATR(c.high, c.low, c.close, 14),
+    "natr_14": lambda ta, c: ta.NATR(c.high, c.low, c.close, 14),
+    "adx_14": lambda ta, c: ta.ADX(c.high, c.low, c.close, 14),
+    "stochastic_k": lambda ta, c: ta.STOCH(c.high, c.low, c.close, 14, 3, 0, 3, 0)[0],
+    "stochastic_d": lambda ta, c: ta.STOCH(c.high, c.low, c.close, 14, 3, 0, 3, 0)[1],
+    "cci_20": lambda ta, c: ta.CCI(c.high, c.low, c.close, 20),
+    "mfi_14": lambda ta, c: ta.MFI(c.high, c.low, c.close, c.volume, 14),
+    "obv": lambda ta, c: ta.OBV(c.close, c.volume),
+}
+PANDAS_TA = {
+    "ema_9": lambda ta, f: ta.ema(f.close, 9, talib=False),
+    "ema_20": lambda ta, f: ta.ema(f.close, 20, talib=False),
+    "ema_50": lambda ta, f: ta.ema(f.close, 50, talib=False),
+    "sma_20": lambda ta, f: ta.sma(f.close, 20, talib=False),
+    "sma_50": lambda ta, f: ta.sma(f.close, 50, talib=False),
+    "rsi_7": lambda ta, f: ta.rsi(f.close, 7, talib=False),
+    "rsi_14": lambda ta, f: ta.rsi(f.close, 14, talib=False),
+    "macd": lambda ta, f: ta.macd(f.close, talib=False).iloc[:, 0],
+    "macd_histogram": lambda ta, f: ta.macd(f.close, talib=False).iloc[:, 1],
+    "macd_signal": lambda ta, f: ta.macd(f.close, talib=False).iloc[:, 2],
+    "bollinger_lower": lambda ta, f: ta.bbands(f.close, 20, 2, ddof=0, talib=False).iloc[:, 0],
+    "bollinger_middle": lambda ta, f: ta.bbands(f.close, 20, 2, ddof=0, talib=False).iloc[:, 1],
+    "bollinger_upper": lambda ta, f: ta.bbands(f.close, 20, 2, ddof=0, talib=False).iloc[:, 2],
+    "atr_3": lambda ta, f: ta.atr(f.high, f.low, f.close, 3, talib=False),
+    "atr_14": lambda ta, f: ta.atr(f.high, f.low, f.close, 14, talib=False),
+    "natr_14": lambda ta, f: ta.natr(f.high, f.low, f.close, 14, talib=False),
+    "adx_14": lambda ta, f: ta.adx(f.high, f.low, f.close, 14, talib=False).iloc[:, 0],
+    "stochastic_k": lambda ta, f: ta.stoch(f.high, f.low, f.close, 14, 3, 3, talib=False).iloc[:, 0],
+    "stochastic_d": lambda ta, f: ta.stoch(f.high, f.low, f.close, 14, 3, 3, talib=False).iloc[:, 1],
+    "cci_20": lambda ta, f: ta.cci(f.high, f.low, f.close, 20, talib=False),
+    "mfi_14": lambda ta, f: ta.mfi(f.high, f.low, f.close, f.volume, 14, talib=False),
+    "obv": lambda ta, f: ta.obv(f.close, f.volume, talib=False),
+}
+
+
+@pytest.fixture(scope="module")
+def real() -> Candles:
+    """A thousand real hours of Bitcoin in 2024, with their moves; skips where there is no market data."""
+    folder = (Path(__file__).parents[2] / os.environ.get("MARKET_DATA", "../shared/data")).resolve()
+    if not folder.is_dir():
+        pytest.skip("There is no market data here; MARKET_DATA names its folder.")
+    pytest.importorskip("pyarrow")
+    path = folder / "binanceusdm-1h-2023-2024/binanceusdm/BTC_USDT_USDT-1h.parquet"
+    return read_candles(contents(path), datetime(2026, 1, 1, tzinfo=UTC))[9000:10000]
+
+
+@pytest.mark.requirement("MKT-07")
+@pytest.mark.parametrize("name", TALIB_DIRECT)
+def test_on_real_candles_every_value_is_that_of_talib(real, name):
+    import talib
+
+    start = (INDICATORS.get(name) or indicators.LEVELS[name]).warmup - 1
+
+    np.testing.assert_array_equal(compute(name, real)[start:], TALIB_DIRECT[name](talib, real)[start:])
+
+
+@pytest.mark.requirement("MKT-07")
+@pytest.mark.parametrize("name", PANDAS_TA)
+def test_on_real_candles_the_values_agree_with_another_implementation(real, name):
+    pandas = pytest.importorskip("pandas")
+    peer = pytest.importorskip("pandas_ta_classic")
+    frame = pandas.DataFrame({part: getattr(real, part) for part in ("open", "high", "low", "close", "volume")})
+
+    theirs = PANDAS_TA[name](peer, frame).to_numpy(dtype=float)
+
+    # Peers seed their averages differently; by three warm-ups that is forgotten.
+    start = 3 * (INDICATORS.get(name) or indicators.LEVELS[name]).warmup
+    ours, theirs = compute(name, real)[start:], theirs[start:]
+    offset = ours[0] - theirs[0] if name == "obv" else 0.0
+    np.testing.assert_allclose(
+        ours, theirs + offset, rtol=1e-3 if "adx" in name else 1e-5, atol=1e-4 * real.close[0] / 1e4
+    )
+
+
+# --- Never on data with holes
+
+
+@pytest.mark.requirement("MKT-05")
+@pytest.mark.requirement("MKT-07")
+@pytest.mark.parametrize("name", [*INDICATORS, *indicators.LEVELS])
+def test_nothing_is_computed_across_a_hole_or_a_nan(name):
+    broken = Series("5m", samples.without(MARKET, 400))
+    with pytest.raises(ValueError, match=r"hole after the candle of 2025-01-02 09:15 UTC"):
+        broken.indicator(name)
+    spoilt = Candles(*(column.copy() for column in MARKET.columns()))
+    spoilt.close[350] = np.nan
+    with pytest.raises(ValueError, match="no finite number"):
+        Series("5m", spoilt).indicator(name)
+    assert Series("5m", MARKET).indicator(name) is not None
+
+
+def test_what_is_too_short_says_how_many_candles_it_takes():
+    assert indicators.too_short("rsi_14", MARKET) == ""
+    assert indicators.too_short("rsi_14", MARKET[:40]) == "It takes 112 candles without a hole, and there are 40."
+
+
+@pytest.mark.requirement("MKT-07")
+def test_a_series_computes_each_indicator_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(indicators, "compute", lambda name, candles: asked.append(name) or candles.close)
+    series = Series("5m", MARKET)
+
+    assert series.indicator("rsi_14") is series.indicator("rsi_14")
+    assert asked == ["rsi_14"]
