@@ -21,7 +21,7 @@ def spread(candidate: Candidate, context: Context) -> Verdict:
     if wide > limit:
         text = f"The spread is {percent(wide)} of the price; at most {percent(limit)}."
         return Verdict("deny", "spread", limit, wide, text)
-    return Verdict("allow", "spread", limit, wide, f"The spread is {percent(wide)} of the price.")
+    return Verdict("allow", "spread", limit, wide, lambda: f"The spread is {percent(wide)} of the price.")
 
 
 def funding(candidate: Candidate, context: Context) -> Verdict:
@@ -33,8 +33,10 @@ def funding(candidate: Candidate, context: Context) -> Verdict:
     if paid > limit:
         text = f"Funding would cost {percent(paid)} of the position a day; at most {percent(limit)}."
         return Verdict("deny", "funding", limit, paid, text)
-    verb = "costs" if paid >= ZERO else "brings"
-    return Verdict("allow", "funding", limit, paid, f"Funding {verb} {percent(abs(paid))} of the position a day.")
+    return Verdict(
+        "allow", "funding", limit, paid,
+        lambda: f"Funding {'costs' if paid >= ZERO else 'brings'} {percent(abs(paid))} of the position a day.",
+    )  # fmt: skip
 
 
 def depth(candidate: Candidate, context: Context) -> Verdict:
@@ -44,8 +46,10 @@ def depth(candidate: Candidate, context: Context) -> Verdict:
     used = held.notional if held else ZERO
     share = (used + candidate.notional) / traded
     if share <= limit:
-        text = f"The position is {percent(share)} of what usually trades in one candle."
-        return Verdict("allow", "depth", limit, share, text)
+        return Verdict(
+            "allow", "depth", limit, share,
+            lambda: f"The position is {percent(share)} of what usually trades in one candle.",
+        )  # fmt: skip
     text = (
         f"The position would be {percent(share)} of the {amount(traded, candidate.rules.quote)} that usually trade in "
         f"one candle; at most {percent(limit)}."

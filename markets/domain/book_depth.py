@@ -39,6 +39,8 @@ def impact(notional: Decimal, liquidity: Decimal, coefficient: Decimal) -> Decim
     financial markets", 2011. `liquidity` is what usually trades in one base candle, in the quote currency;
     zero or less means unknown and counts as `UNKNOWN_LIQUIDITY`. Never above `MAX_IMPACT`.
     """
+    if not coefficient:
+        return ZERO
     share = notional / (liquidity if liquidity > 0 else UNKNOWN_LIQUIDITY)
     return min(coefficient * share.sqrt(), MAX_IMPACT)
 
