@@ -7,14 +7,13 @@ from decimal import Decimal
 
 from markets.domain.rounding import ZERO
 
-from .risk import Candidate, Context, Verdict
+from .risk import Candidate, Context, Verdict, allowed
 from .size_rules import cut, within
 from .sizing import fit
 from .wording import percent
 
-
-_UNLOCKED = Verdict("allow", "locked", None, None, "Nothing is locked.")
-_UNLIMITED = Verdict("allow", "user_exposure", None, None, "Its owner has set no exposure limit.")
+_UNLOCKED = allowed("locked", "Nothing is locked.")
+_UNLIMITED = allowed("user_exposure", "Its owner has set no exposure limit.")
 
 
 def locked(candidate: Candidate, context: Context) -> Verdict:
@@ -53,30 +52,27 @@ def portfolio_volatility(candidate: Candidate, context: Context) -> Verdict:
     """The square root of w'Σw of the book as it would be, live entries included."""
     limit, equity, sigma = context.policy.max_volatility, context.equity, context.covariance
     if sigma is None or candidate.symbol not in sigma.symbols or equity <= ZERO:
-        return Verdict("allow", "portfolio_volatility", limit, None, "There are too few candles to tell.")
+        return allowed("portfolio_volatility", "There are too few candles to tell.", limit)
     sign, before = 1 if candidate.long else -1, _shares(context)
     own = before.get(candidate.symbol, 0.0) + sign * float(candidate.notional / equity)
     value = Decimal(repr(sigma.volatility(sigma.weights(before | {candidate.symbol: own}))))
     if value <= limit:
-        return Verdict(
-            "allow", "portfolio_volatility", limit, value,
-            lambda: f"The book would move {percent(value)} of equity a day.",
-        )  # fmt: skip
+        return allowed(
+            "portfolio_volatility", lambda: f"The book would move {percent(value)} of equity a day.", limit, value
+        )
     text = f"The book would move {percent(value)} of equity a day; at most {percent(limit)}."
     free = sigma.room(sigma.weights(before), candidate.symbol, sign, float(limit))
     fitting = fit(Decimal(repr(max(free, 0.0))) * equity, candidate.prices.value, candidate.rules)
     if fitting >= candidate.quantity:
         text = f"The book moves {percent(value)} of equity a day, and no more than before."
-        return Verdict("allow", "portfolio_volatility", limit, value, text)
+        return allowed("portfolio_volatility", text, limit, value)
     return cut(candidate, "portfolio_volatility", limit, value, fitting, text)
 
 
 def _shares(context: Context) -> dict[str, float]:
     """Signed exposures over equity by symbol."""
     shares: dict[str, float] = {}
-    parts = [(part.symbol, part.long, part.notional) for part in context.portfolio.positions]
-    parts += [(part.symbol, part.long, part.notional) for part in context.portfolio.pending]
-    for symbol, long, notional in parts:
-        share = float(notional / context.equity)
-        shares[symbol] = shares.get(symbol, 0.0) + (share if long else -share)
+    for part in (*context.portfolio.positions, *context.portfolio.pending):
+        share = float(part.notional / context.equity)
+        shares[part.symbol] = shares.get(part.symbol, 0.0) + (share if part.long else -share)
     return shares

@@ -3,7 +3,6 @@
 Each is one pure function of candidate and context. Their order and their wording for prompts are in `rules`.
 """
 
-from collections.abc import Callable
 from decimal import Decimal
 from math import inf
 
@@ -12,29 +11,22 @@ from markets.domain.margin import liquidation_price
 from markets.domain.rounding import ZERO
 
 from .exit_plan import describe, holds
-from .risk import Candidate, Context, Verdict, exit_price
+from .risk import Candidate, Context, Verdict, allowed, exit_price
 from .sizing import allowed_leverage
 from .wording import exact, percent, ratio
 
 
-Words = str | Callable[[], str]
-
-
-def _allow(code: str, words: Words, limit: Decimal | None = None, value: Decimal | None = None) -> Verdict:
-    return Verdict("allow", code, limit, value, words)
-
-
-def _deny(code: str, words: Words, limit: Decimal | None = None, value: Decimal | None = None) -> Verdict:
-    return Verdict("deny", code, limit, value, words)
+def _deny(code: str, text: str, limit: Decimal | None = None, value: Decimal | None = None) -> Verdict:
+    return Verdict("deny", code, limit, value, text)
 
 
 # What is said without a number is said once.
-_ACTIVE = _allow("trading_state", "Trading is active.")
-_ANSWERED = _allow("safe_mode", "The model has answered before.")
-_FREE = _allow("instrument_blocked", "The instrument is free.")
-_VALID = _allow("already_invalid", "The exit condition does not hold.")
+_ACTIVE = allowed("trading_state", "Trading is active.")
+_ANSWERED = allowed("safe_mode", "The model has answered before.")
+_FREE = allowed("instrument_blocked", "The instrument is free.")
+_VALID = allowed("already_invalid", "The exit condition does not hold.")
 _JUST_NOW = Decimal("0.0")
-_ENDLESS = _allow("liquidation_before_stop", "There is no liquidation price.")
+_ENDLESS = allowed("liquidation_before_stop", "There is no liquidation price.")
 
 
 def trading_state(candidate: Candidate, context: Context) -> Verdict:
@@ -73,7 +65,7 @@ def stale_data(candidate: Candidate, context: Context) -> Verdict:
     age = Decimal(repr(oldest)) if oldest > 0 else _JUST_NOW
     if age > most:
         return _deny("stale_data", f"The {part} is {age:.0f} s late, more than {most} s.", most, age)
-    return _allow("stale_data", lambda: f"All data is at most {age:.0f} s late.", most, age)
+    return allowed("stale_data", lambda: f"All data is at most {age:.0f} s late.", most, age)
 
 
 def confidence(candidate: Candidate, context: Context) -> Verdict:
@@ -81,7 +73,7 @@ def confidence(candidate: Candidate, context: Context) -> Verdict:
     if conviction < least:
         text = f"Conviction {ratio(conviction)} is below the least of {ratio(least)}."
         return _deny("confidence", text, least, conviction)
-    return _allow("confidence", lambda: f"Conviction {ratio(conviction)}.", least, conviction)
+    return allowed("confidence", lambda: f"Conviction {ratio(conviction)}.", least, conviction)
 
 
 def price_band(candidate: Candidate, context: Context) -> Verdict:
@@ -90,14 +82,14 @@ def price_band(candidate: Candidate, context: Context) -> Verdict:
     if away > band:
         text = f"The entry price {exact(candidate.price)} is {percent(away)} away from {exact(mark)}."
         return _deny("price_band", text, band, away)
-    return _allow("price_band", lambda: f"The entry price is {percent(away)} away from the mark.", band, away)
+    return allowed("price_band", lambda: f"The entry price is {percent(away)} away from the mark.", band, away)
 
 
 def stop_missing(candidate: Candidate, context: Context) -> Verdict:
     stop = candidate.stop
     if stop is None:
         return _deny("stop_missing", "An entry without a stop is not allowed.")
-    return _allow("stop_missing", lambda: f"Stop at {exact(stop)}.", None, stop)
+    return allowed("stop_missing", lambda: f"Stop at {exact(stop)}.", None, stop)
 
 
 def stop_side(candidate: Candidate, context: Context) -> Verdict:
@@ -107,18 +99,18 @@ def stop_side(candidate: Candidate, context: Context) -> Verdict:
         return _deny("stop_side", text, low, stop)
     if not candidate.long and stop <= high:
         return _deny("stop_side", f"The stop {exact(stop)} of a short must be above {exact(high)}.", high, stop)
-    return _allow("stop_side", "The stop is on the right side.", low if candidate.long else high, stop)
+    return allowed("stop_side", "The stop is on the right side.", low if candidate.long else high, stop)
 
 
 def target_side(candidate: Candidate, context: Context) -> Verdict:
     target, low, high = candidate.target, candidate.prices.low, candidate.prices.high
     if target is None:
-        return _allow("target_side", "No target is set.")
+        return allowed("target_side", "No target is set.")
     if candidate.long and target <= high:
         return _deny("target_side", f"The target {exact(target)} of a long must be above {exact(high)}.", high, target)
     if not candidate.long and not ZERO < target < low:
         return _deny("target_side", f"The target {exact(target)} of a short must be below {exact(low)}.", low, target)
-    return _allow("target_side", "The target is on the right side.", high if candidate.long else low, target)
+    return allowed("target_side", "The target is on the right side.", high if candidate.long else low, target)
 
 
 def stop_distance(candidate: Candidate, context: Context) -> Verdict:
@@ -135,19 +127,19 @@ def stop_distance(candidate: Candidate, context: Context) -> Verdict:
     if candidate.trail is not None and candidate.trail < least:
         text = f"The trail of {percent(candidate.trail)} is less than {percent(least)}."
         return _deny("stop_distance", text, least, candidate.trail)
-    return _allow("stop_distance", lambda: f"The stop is {percent(away)} away.", most, away)
+    return allowed("stop_distance", lambda: f"The stop is {percent(away)} away.", most, away)
 
 
 def reward_to_risk(candidate: Candidate, context: Context) -> Verdict:
     """Distance of the target over that of the stop, both from the judged price. Without a target: open."""
     least = context.policy.min_reward_to_risk
     if candidate.target is None:
-        return _allow("reward_to_risk", "Without a target the reward is open.", least)
+        return allowed("reward_to_risk", "Without a target the reward is open.", least)
     reward = abs(candidate.target - candidate.price) / _distance(candidate)
     if reward < least:
         text = f"Reward to risk from {exact(candidate.price)} is {ratio(reward)}; at least {ratio(least)}."
         return _deny("reward_to_risk", text, least, reward)
-    return _allow("reward_to_risk", lambda: f"Reward to risk is {ratio(reward)}.", least, reward)
+    return allowed("reward_to_risk", lambda: f"Reward to risk is {ratio(reward)}.", least, reward)
 
 
 def already_invalid(candidate: Candidate, context: Context) -> Verdict:
@@ -159,16 +151,16 @@ def already_invalid(candidate: Candidate, context: Context) -> Verdict:
 
 def leverage(candidate: Candidate, context: Context) -> Verdict:
     """Clamped, since leverage alone adds no exposure; an add keeps that of its position or is denied."""
-    allowed, asked, held = allowed_leverage(candidate, context), candidate.leverage, context.held(candidate)
-    if held is not None and held.leverage > allowed:
-        text = f"The position has leverage {held.leverage}, above the allowed {allowed}: it may not grow."
-        return _deny("leverage", text, Decimal(allowed), Decimal(held.leverage))
-    taken = held.leverage if held is not None else min(asked, allowed)
+    most, asked, held = allowed_leverage(candidate, context), candidate.leverage, context.held(candidate)
+    if held is not None and held.leverage > most:
+        text = f"The position has leverage {held.leverage}, above the allowed {most}: it may not grow."
+        return _deny("leverage", text, Decimal(most), Decimal(held.leverage))
+    taken = held.leverage if held is not None else min(asked, most)
     if taken != asked:
-        why = "an add keeps the leverage of its position" if held is not None else f"at most {allowed} is allowed"
+        why = "an add keeps the leverage of its position" if held is not None else f"at most {most} is allowed"
         text = f"Leverage {asked} becomes {taken}: {why}."
-        return Verdict("shrink", "leverage", Decimal(allowed), Decimal(asked), text, leverage=taken)
-    return _allow("leverage", lambda: f"Leverage {asked}.", Decimal(allowed), Decimal(asked))
+        return Verdict("shrink", "leverage", Decimal(most), Decimal(asked), text, leverage=taken)
+    return allowed("leverage", lambda: f"Leverage {asked}.", Decimal(most), Decimal(asked))
 
 
 def open_positions(candidate: Candidate, context: Context) -> Verdict:
@@ -178,7 +170,7 @@ def open_positions(candidate: Candidate, context: Context) -> Verdict:
     if not known and count > most:
         text = f"It would be position number {count}; at most {most} are allowed."
         return _deny("open_positions", text, Decimal(most), Decimal(count))
-    return _allow("open_positions", lambda: f"{count} of {most} positions.", Decimal(most), Decimal(count))
+    return allowed("open_positions", lambda: f"{count} of {most} positions.", Decimal(most), Decimal(count))
 
 
 def liquidation_before_stop(candidate: Candidate, context: Context) -> Verdict:
@@ -194,7 +186,7 @@ def liquidation_before_stop(candidate: Candidate, context: Context) -> Verdict:
             "Take less leverage or a nearer stop."
         )
         return _deny("liquidation_before_stop", text, edge, price)
-    return _allow(
+    return allowed(
         "liquidation_before_stop", lambda: f"Liquidation at {exact(rules.price(price))} lies beyond the stop.",
         edge, price,
     )  # fmt: skip
