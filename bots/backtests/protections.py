@@ -20,6 +20,7 @@ from markets.domain.holdings import Holding
 from markets.domain.rounding import ZERO
 
 from .desk import Desk
+from .foresight import Moments
 from .market import Market
 from .records import Position
 
@@ -69,11 +70,16 @@ class Protections:
         now = self._market.at(number)
         return standing(lock for lock in self._stored.values() if lock.until > now)
 
-    def passed(self, number: int, following: int, slots: NDArray[np.int64]) -> None:
-        """Nothing is done from the instant `number` until `following`; `slots` are those in between."""
+    def passed(self, number: int, following: int, moments: Moments) -> None:
+        """Nothing is done from the instant `number` until `following`; locks are found at the slots in between."""
+        if not self._limits and following <= self._until and self._seen == self._happened():
+            return
         exposed = bool(self._limits) and self._exposed()
         if self._limits:
             self._points[number:following] = self._worth(number, following) if exposed else float(self._path[-1].cash)
+        if following == number + 1:
+            return
+        slots = moments.between(number + 1, following)
         if not len(slots):
             return
         near = np.zeros(len(slots), bool)
