@@ -6,11 +6,10 @@ liquidation, no trailing stop to move, no limit of time, no invalidation, no fun
 at events only; arrays of floats merely find them, with a tick to spare.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from bots.deciders.base import Decider
@@ -21,6 +20,7 @@ from bots.domain.judgement import judge
 from bots.domain.locks import Lock
 from bots.domain.plan import Plan
 from bots.domain.policy import Policy
+from bots.domain.story import NOTHING_YET, OpenInterest
 from ledger.domain.enforcement import ENTRY_LIFETIME
 from ledger.domain.portfolio import Portfolio
 from markets.domain import venue
@@ -39,6 +39,8 @@ from .protections import Holdings, Protections
 from .records import Order, Position, Trade
 
 NEVER = float("inf")
+# No strategy reads it, and what is stored of it begins later than candles do.
+_NOBODY_TELLS: Mapping[str, OpenInterest] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class Backtest:
     _ruin: dict[str, tuple[VenuePosition, float]] = field(init=False, default_factory=dict)
     _waiting: dict[str, tuple[VenueState, tuple[float, float]]] = field(init=False, default_factory=dict)
     _changes: tuple[int, Decimal] = field(init=False, default=(0, Decimal(0)))
+    _side: tuple[int, dict[str, int | None]] = field(init=False, default=(-1, {}))
     _asked: int = field(init=False, default=0)
     _refused: int = field(init=False, default=0)
 
@@ -122,10 +125,11 @@ class Backtest:
         )
         self._protections = Protections(market, setup.policy, self.desk, self._path)
         end = market.instants
+        self.desk.now = market.at(0)
         while self._number < end:
             self._instant(moments)
             following = self._following(moments, end)
-            self._protections.passed(self._number, following, moments.between(self._number + 1, following))
+            self._protections.passed(self._number, following, moments)
             self._step(following)
             if self.passed is not None:
                 self.passed(following)
@@ -135,22 +139,22 @@ class Backtest:
 
     def _instant(self, moments: Moments) -> None:
         desk = self.desk
-        desk.now = self.market.at(self._number)
         acts = desk.acts
         desk.settle()
         if moments.due(self._number):
             book = desk.portfolio()
-            held = self._protections.holding(self._number, book.equity)
+            equity = book.equity
+            held = self._protections.holding(self._number, equity)
             if moments.asks(self._number, self._sides()):
-                self._decide(book, held)
+                self._decide(book, equity, held)
                 if desk.acts != acts:
                     desk.settle()
         self._remember()
 
     # --- Deciding ----------------------------------------------------------------------------------------
 
-    def _decide(self, book: Portfolio, locks: tuple[Lock, ...]) -> None:
-        briefing = self._briefing(book, locks)
+    def _decide(self, book: Portfolio, equity: Decimal, locks: tuple[Lock, ...]) -> None:
+        briefing = self._briefing(book, equity, locks)
         raw = self.setup.decider.decide(briefing)
         if self.heard is None and self._merely_holds(raw):
             self._asked += 1
@@ -169,45 +173,41 @@ class Backtest:
         items = raw.get("items")
         if type(items) is not list:
             return False
-        holds = [item for item in items if type(item) is dict and item.get("action") == "hold"]
-        named = {symbol for item in holds if type(symbol := item.get("symbol")) is str}
-        return len(named) == len(items) and named <= self.market.courses.keys()
+        named, courses = set(), self.market.courses
+        for item in items:
+            if type(item) is not dict or item.get("action") != "hold":
+                return False
+            symbol = item.get("symbol")
+            if type(symbol) is not str or symbol not in courses:
+                return False
+            named.add(symbol)
+        return len(named) == len(items)
 
-    def _briefing(self, book: Portfolio, locks: tuple[Lock, ...]) -> Briefing:
-        setup, desk = self.setup, self.desk
-        equity, exposure = book.equity, book.exposure
+    def _briefing(self, book: Portfolio, equity: Decimal, locks: tuple[Lock, ...]) -> Briefing:
+        setup, now, number, exposure = self.setup, self.desk.now, self._number, book.exposure
+        # The account has no other book, and its owner no other account.
         return Briefing(
-            bot=setup.name,
-            now=desk.now,
-            timeframes=setup.timeframes,
-            policy=setup.policy,
-            snapshot=Snapshot(desk.now, dict(self._views(desk.now))),
-            portfolio=book,
-            seed=setup.seed,
-            slot_index=self._number * self.market.step // setup.interval,
-            # The account has no other book, and its owner no other account.
-            account_exposure=exposure,
-            account_equity=equity,
-            account_max_exposure=setup.max_exposure,
-            interval_seconds=setup.interval // 1000,
-            locks=locks,
-            user_exposure=exposure,
-            user_equity=equity,
-            covariance=self.market.covariance(self._number),
-        )
+            setup.name, now, setup.timeframes, setup.policy, Snapshot(now, self._views(now)), book, "active",
+            setup.seed, number * self.market.step // setup.interval, exposure, equity, setup.max_exposure, False,
+            setup.interval // 1000, NOTHING_YET, _NOBODY_TELLS, locks, exposure, equity, None,
+            self.market.covariance(number),
+        )  # fmt: skip
 
-    def _views(self, now: datetime) -> Iterator[tuple[str, InstrumentView]]:
-        for symbol, course in self.market.courses.items():
-            if course.row(self._number) is not None or self._priced(symbol) is not None:
-                yield symbol, self._view(course, now)
+    def _views(self, now: datetime) -> dict[str, InstrumentView]:
+        at, number = self.market.time(self._number), self._number
+        return {
+            symbol: self._view(course, now, at)
+            for symbol, course in self.market.courses.items()
+            if course.row(number) is not None or self._priced(symbol) is not None
+        }
 
-    def _view(self, course: Course, now: datetime) -> InstrumentView:
-        at = milliseconds(now)
+    def _view(self, course: Course, now: datetime, at: int) -> InstrumentView:
         series = {name: course.windows[name].at(at) for name in self.setup.timeframes}
-        return LazyView(course.rules, partial(self._quote, course.symbol), series, now)
+        return LazyView(course.rules, self._quote, series, now)
 
     def _invalid(self, condition: Condition, symbol: str) -> bool:
-        return holds(condition, self._view(self.market.courses[symbol], self.desk.now))
+        now = self.desk.now
+        return holds(condition, self._view(self.market.courses[symbol], now, milliseconds(now)))
 
     def _quote(self, symbol: str) -> QuoteView:
         found = self._priced(symbol)
@@ -232,28 +232,34 @@ class Backtest:
     # --- The next event ----------------------------------------------------------------------------------
 
     def _sides(self) -> dict[str, int | None]:
+        """What is held by symbol: see `Moments.following`. It changes only where the desk has done something."""
+        if self._side[0] == self.desk.acts:
+            return self._side[1]
         sides: dict[str, int | None] = dict.fromkeys(self.market.courses, 0)
         for symbol, position in self.desk.positions.items():
             sides[symbol] = (1 if position.long else 2) if position.open else None
         for order in self.desk.orders.values():
             if order.role == "entry":
                 sides[order.request.symbol] = None
+        self._side = self.desk.acts, sides
         return sides
 
     def _following(self, moments: Moments, end: int) -> int:
         """The next instant at which anything may happen."""
-        number = self._number
+        number, venue_now = self._number, self.desk.venue
         until = moments.following(number, self._sides(), end) if number + 1 < end else end
+        if until <= number + 1:
+            return number + 1
         for position in self.desk.positions.values():
             until = self._next_of_plan(position, until)
         for order in self.desk.orders.values():
             if order.role == "entry":
                 until = min(until, self._number_at(order.at + ENTRY_LIFETIME))
         for symbol, course in self.market.courses.items():
-            if self.desk.venue.active(symbol):
+            if venue_now.active(symbol):
                 low, high = self._levels(course)
                 until = course.next_touch(number, low, high, until)
-                if symbol in self.desk.venue.positions:
+                if symbol in venue_now.positions:
                     until = course.next_funding(number, until)
         return max(until, number + 1)
 
@@ -312,6 +318,9 @@ class Backtest:
         desk, before, at = self.desk, following - 1, self.market.at(following)
         self._number = following
         self._quotes.clear()
+        desk.now = at
+        if not desk.venue.positions and not desk.venue.orders:
+            return
         active = [course for course in self.market.courses.values() if desk.venue.active(course.symbol)]
         for course in active:
             if course.touched(before, *self._levels(course)):
@@ -322,11 +331,10 @@ class Backtest:
             if desk.venue.active(course.symbol) and course.opens_at(following, *self._levels(course)):
                 desk.moved(venue.open_at(desk.venue, self._quote(course.symbol), course.rules, at))
         for course in active:
-            rate = course.funding.get(following)
+            rate = course.funding.get(following) if course.funding else None
             if rate is not None and desk.venue.active(course.symbol):
                 mark = self._quote(course.symbol).mark
                 desk.moved(venue.fund(desk.venue, rate, mark, course.rules, at))
-        desk.now = at
 
     def _remember(self) -> None:
         desk = self.desk

@@ -39,7 +39,7 @@ class Moments:
     def __init__(
         self, market: Market, interval: int, decider: object, timeframes: tuple[str, ...], policy: Policy
     ) -> None:
-        self._market, self._every = market, max(interval // market.step, 1)
+        self._market, self._every, self._end = market, max(interval // market.step, 1), market.instants
         # A slot between two instants is taken at the later one; of several before one instant it is the latest.
         times = np.arange(0, market.instants * market.step, max(interval, market.step))
         self._slots = -(-times // market.step)
@@ -72,7 +72,7 @@ class Moments:
 
     def due(self, number: int) -> bool:
         """Whether the bot has a slot at this instant."""
-        if number >= self._market.instants:
+        if number >= self._end:
             return False
         if self._regular:
             return number % self._every == 0
@@ -81,6 +81,9 @@ class Moments:
 
     def between(self, first: int, last: int) -> NDArray[np.int64]:
         """The slots from the instant `first` to before `last`."""
+        if self._regular:
+            # They can be counted.
+            return self._slots[-(-first // self._every) : -(-last // self._every)]
         found: NDArray[np.int64] = self._slots[self._slots.searchsorted(first) : self._slots.searchsorted(last)]
         return found
 
@@ -103,9 +106,9 @@ class Moments:
 
     def _next_slot(self, number: int) -> int:
         if self._regular:
-            return min((number // self._every + 1) * self._every, self._market.instants)
+            return min((number // self._every + 1) * self._every, self._end)
         place = int(self._slots.searchsorted(number, side="right"))
-        return int(self._slots[place]) if place < len(self._slots) else self._market.instants
+        return int(self._slots[place]) if place < len(self._slots) else self._end
 
     def asks(self, number: int, sides: Mapping[str, int | None]) -> bool:
         """Whether the decider must be asked at the slot of this instant."""

@@ -12,28 +12,26 @@ class LazyView(InstrumentView):
 
     __slots__ = ("_made", "_quote_of")
     _made: QuoteView | None
-    _quote_of: Callable[[], QuoteView]
+    _quote_of: Callable[[str], QuoteView]
+    # It is frozen for its readers; the detour of frozen classes would take most of the time that making one takes.
+    __setattr__ = object.__setattr__
 
     def __init__(
         self,
         rules: InstrumentRules,
-        quote_of: Callable[[], QuoteView],
+        quote_of: Callable[[str], QuoteView],
         series: Mapping[str, Series],
         now: datetime,
     ) -> None:
-        for name, value in (
-            ("rules", rules),
-            ("series", series),
-            ("now", now),
-            ("_quote_of", quote_of),
-            ("_made", None),
-        ):
-            object.__setattr__(self, name, value)
+        self.rules = rules  # type: ignore[misc]
+        self.series = series  # type: ignore[misc]
+        self.now = now  # type: ignore[misc]
+        self._quote_of = quote_of
+        self._made = None
 
     @property
     def quote(self) -> QuoteView:
         made = self._made
         if made is None:
-            made = self._quote_of()
-            object.__setattr__(self, "_made", made)
+            made = self._made = self._quote_of(self.rules.symbol)
         return made

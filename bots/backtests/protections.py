@@ -4,8 +4,8 @@ Locks follow from what has closed, from the day, and from equity beside its peak
 happened, where the day or the look-back moves on, and where equity in floats comes near a limit; each look is exact.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -13,13 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bots.domain.locks import Ended, Facts, Lock, locks, look_back, oldest_first, standing
+from bots.domain.locks import Ended, Facts, Lock, in_time, locks, look_back, standing
 from bots.domain.policy import Policy
-from markets.domain.candles import TIMEFRAMES, Floats, milliseconds
+from markets.domain.candles import TIMEFRAMES, Floats, instant, milliseconds
 from markets.domain.holdings import Holding
 from markets.domain.rounding import ZERO
 
 from .desk import Desk
+from .foresight import Moments
 from .market import Market
 from .records import Position
 
@@ -49,22 +50,40 @@ class Protections:
         self.written: list[tuple[datetime, Lock]] = []
         self._stored: dict[tuple[object, ...], Lock] = {}
         self._window = policy.lock_look_back_minutes * _MINUTE
+        # What ended within the look-back, oldest first, and how many of the desk's are in it or have left it.
+        self._ended: list[Ended] = []
+        self._taken = [0, 0]
+        self._limits = [float(limit) for limit in (policy.max_daily_loss, policy.max_drawdown) if limit]
+        self._rests = bool(self._limits) or any(
+            (policy.cooldown_minutes, policy.stop_guard_count, policy.stop_guard_instrument_count,
+             policy.low_profit_count, policy.max_trades_per_day, policy.max_loss_streak)
+        )  # fmt: skip
         # What had happened at the last look, which locks it found, and from when on time alone asks for another.
         self._seen, self._found, self._until = (-1, -1), frozenset[str](), 0
 
     def holding(self, number: int, equity: Decimal) -> tuple[Lock, ...]:
         """The locks that hold at the slot of an instant at which the book is worth `equity`."""
-        slots = np.array([number])
-        if self._due(number) or (self._exposed() and self._near(slots, np.array([float(equity)]))[0]):
+        if self._due(number) or (self._limits and self._exposed() and self._near_at(number, float(equity))):
             self._look(number, equity)
+        if not self._stored:
+            return ()
         now = self._market.at(number)
         return standing(lock for lock in self._stored.values() if lock.until > now)
 
-    def passed(self, number: int, following: int, slots: NDArray[np.int64]) -> None:
-        """Nothing is done from the instant `number` until `following`; `slots` are those in between."""
-        self._points[number:following] = self._worth(number, following)
+    def passed(self, number: int, following: int, moments: Moments) -> None:
+        """Nothing is done from the instant `number` until `following`; locks are found at the slots in between."""
+        if not self._limits and following <= self._until and self._seen == self._happened():
+            return
+        exposed = bool(self._limits) and self._exposed()
+        if self._limits:
+            self._points[number:following] = self._worth(number, following) if exposed else float(self._path[-1].cash)
+        if following == number + 1:
+            return
+        slots = moments.between(number + 1, following)
+        if not len(slots):
+            return
         near = np.zeros(len(slots), bool)
-        if len(slots) and self._exposed():
+        if exposed and self._may_fall(number, following):
             near = self._near(slots, self._points[slots])
         place = 0
         while place < len(slots):
@@ -72,7 +91,7 @@ class Protections:
             if self._due(at) or near[place]:
                 known = self._found
                 self._look(at, self._equity(at))
-                if self._found != known and self._exposed():
+                if self._found != known and exposed:
                     near = self._near(slots, self._points[slots])
             following_near = int(near[place + 1 :].argmax()) if near[place + 1 :].any() else len(slots)
             place = min(place + 1 + following_near, max(int(slots.searchsorted(self._until)), place + 1))
@@ -82,7 +101,10 @@ class Protections:
         return number >= self._until or self._seen != self._happened()
 
     def _happened(self) -> tuple[int, int]:
-        return len(self._desk.trades), len(self._desk.closed) + len(self._desk.dropped)
+        desk = self._desk
+        # Positions that open count against those of a day alone, and what closes matters to none that is off.
+        opened = len(desk.trades) if self._policy.max_trades_per_day else 0
+        return opened, (len(desk.closed) if self._rests else 0) + len(desk.dropped)
 
     def _exposed(self) -> bool:
         return any(position.open for position in self._desk.positions.values())
@@ -91,7 +113,7 @@ class Protections:
 
     def _look(self, number: int, equity: Decimal) -> None:
         now, policy = self._market.at(number), self._policy
-        ended = oldest_first(self._ended(number))
+        ended = self._until_now(now)
         opened = (position.opened_at for position in self._desk.positions.values())
         facts = Facts(
             now=now,
@@ -110,20 +132,31 @@ class Protections:
         self._seen, self._found = self._happened(), frozenset(lock.kind for lock in found)
         self._until = self._moves_on(number, ended)
 
-    def _ended(self, number: int) -> Iterator[Ended]:
-        since = look_back(self._policy, self._market.at(number))
-        for gone in (self._desk.closed, self._desk.dropped):
-            for position in reversed(gone):
-                if position.closed_at is None or position.closed_at < since:
-                    break
-                yield _ended(position)
+    def _until_now(self, now: datetime) -> tuple[Ended, ...]:
+        """What ended within the look-back: what is new of the desk goes in, what has grown old goes out."""
+        known = self._ended
+        for which, gone in enumerate((self._desk.closed, self._desk.dropped)):
+            for position in gone[self._taken[which] :]:
+                insort(known, _ended(position), key=in_time)
+            self._taken[which] = len(gone)
+        since, old = look_back(self._policy, now), 0
+        while old < len(known) and known[old].at < since:
+            old += 1
+        del known[:old]
+        return tuple(known)
 
     def _moves_on(self, number: int, ended: Sequence[Ended]) -> int:
-        """The next instant at which a day begins, or something leaves the look-back."""
+        """The next instant at which a day begins, or something leaves the look-back that a lock may follow from.
+
+        Fewer positions lock nothing, but where the sum of results counts; and without any a fall locks until tomorrow.
+        """
         market = self._market
         now = market.start + number * market.step
         due = -((market.start - (now // _DAY + 1) * _DAY) // market.step)
-        for one in ended:
+        if not ended or not (self._policy.low_profit_count or self._policy.max_drawdown):
+            return due
+        within = bisect_left(ended, instant(now - self._window), key=lambda one: one.at)
+        for one in (*ended[within : within + 1], ended[-1]) if self._policy.low_profit_count else ended[-1:]:
             left = (milliseconds(one.at) + self._window - market.start) // market.step + 1
             if left > number:
                 due = min(due, left)
@@ -185,6 +218,20 @@ class Protections:
             sign = 1 if quantity > 0 else -1
             worth += float(quantity) * self._marks[symbol][number:following] - sign * float(cost)
         return worth
+
+    def _may_fall(self, number: int, following: int) -> bool:
+        """Whether equity comes near any limit before `following`, held against the highest that any is counted from."""
+        first = min(self._oldest(number), self._first_of_day(number))
+        highest = float(self._points[first:following].max())
+        lowest = float(self._points[number:following].min())
+        return highest - lowest >= (min(self._limits) - _NOISE) * highest
+
+    def _near_at(self, number: int, worth: float) -> bool:
+        first = min(self._oldest(number), self._first_of_day(number))
+        highest = float(self._points[first:number].max(initial=0.0))
+        if highest - worth < (min(self._limits) - _NOISE) * highest:
+            return False
+        return bool(self._near(np.array([number]), np.array([worth]))[0])
 
     def _near(self, slots: NDArray[np.int64], worth: Floats) -> NDArray[np.bool_]:
         """At which slots equity is so low that a lock may follow which the last look has not found."""

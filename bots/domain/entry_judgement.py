@@ -3,7 +3,6 @@
 One instrument holds one position: opening the side held is refused, opening the other one only closes.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,9 +13,9 @@ from markets.domain.snapshot import InstrumentView
 
 from .briefing import Briefing
 from .decisions import Action, Proposal
-from .entry_rules import liquidation_before_stop
+from .entry_rules import liquidation_of, safe_edge
 from .exit_judgement import closing
-from .plan import JudgedItem, planned, refused
+from .plan import JudgedItem, Outcome, planned, refused
 from .risk import Candidate, Context, Prices, Verdict, prices
 from .rules import examine
 from .sizing import (
@@ -29,20 +28,20 @@ from .sizing import (
 )
 
 
-def enter(proposal: Proposal, briefing: Briefing, context: Context) -> tuple[JudgedItem, Context]:
-    """The judged open or add, and the context for the items after it: changed only where it is planned."""
+def enter(proposal: Proposal, briefing: Briefing, context: Context) -> tuple[JudgedItem, Candidate | None]:
+    """The judged open or add, and where it is planned the entry that the items after it have to reckon with."""
     view = briefing.snapshot.instruments.get(proposal.symbol)
-    held = context.portfolio.position(proposal.symbol)
+    held = context.positions.get(proposal.symbol)
     if view is None:
-        return refused(proposal, "no_market_data", f"There is no market data of {proposal.symbol}."), context
+        return refused(proposal, "no_market_data", f"There is no market data of {proposal.symbol}."), None
     misplaced = _misplaced(proposal, held, view, briefing)
     if misplaced is not None:
-        return misplaced, context
+        return misplaced, None
     long = held.long if held is not None else proposal.action == Action.OPEN_LONG
     candidate, verdicts = examine(_candidate(proposal, view, long, held, context), context)
     if verdicts[-1].effect == "deny":
-        return replace(refused(proposal, "", ""), verdicts=verdicts), context
-    return planned(proposal, _draft(proposal, candidate, briefing), verdicts), context.after(candidate)
+        return JudgedItem(proposal, Outcome.REFUSED, verdicts), None
+    return planned(proposal, _draft(proposal, candidate, briefing), verdicts), candidate
 
 
 def _misplaced(
@@ -90,7 +89,7 @@ def _candidate(
         invalidation=proposal.invalidation,
     )
     if held is None and proposal.leverage is None:
-        candidate = replace(candidate, leverage=least_leverage(candidate, context))
+        return candidate.changed(leverage=least_leverage(candidate, context))
     return candidate
 
 
@@ -121,14 +120,14 @@ def least_leverage(candidate: Candidate, context: Context) -> int:
     It is less where liquidation would come before the stop.
     """
     most = min(leverage_needed(candidate, context), allowed_leverage(candidate, context))
-    if not candidate.quantity:
+    if not candidate.quantity or most == 1:
         return most
-    safe = (
-        leverage
-        for leverage in range(most, 1, -1)
-        if liquidation_before_stop(replace(candidate, leverage=leverage), context).effect == "allow"
-    )
-    return next(safe, 1)
+    edge, long = safe_edge(candidate, context), candidate.long
+    for leverage in range(most, 1, -1):
+        price = liquidation_of(candidate, context, leverage)
+        if price is None or (price <= edge if long else price >= edge):
+            return leverage
+    return 1
 
 
 def _draft(proposal: Proposal, candidate: Candidate, briefing: Briefing) -> IntentDraft:

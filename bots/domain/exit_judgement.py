@@ -76,7 +76,8 @@ def adjust(proposal: Proposal, briefing: Briefing, context: Context) -> JudgedIt
     if view is None:
         return refused(proposal, "no_market_data", f"There is no market data of {proposal.symbol}.")
     draft = _adjusted(proposal, position, view, briefing.now)
-    candidate = _as_candidate(position, view, draft.stop or position.stop, draft.target, context)
+    stop = position.stop if draft.stop is None else draft.stop
+    candidate = _as_candidate(position, view, stop, draft.target, context)
     verdicts = tuple(_asked(candidate, position, draft, context))
     if verdicts and verdicts[-1].effect == "deny":
         return JudgedItem(proposal, Outcome.REFUSED, verdicts)

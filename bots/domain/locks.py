@@ -4,6 +4,7 @@ Each protection looks at the closed positions of the look-back and at equity, an
 why. The end follows from what happened, not from when it was looked at: so looking twice gives the same lock.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,7 +58,8 @@ class Facts:
 
     def since(self, at: datetime) -> tuple[Ended, ...]:
         """Positions that were open and closed at `at` or later."""
-        return tuple(one for one in self.ended if one.at >= at and one.reason != "refused")
+        first = bisect_left(self.ended, at, key=_at)
+        return tuple([one for one in self.ended[first:] if one.reason != "refused"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,14 @@ class Protection:
     limit: Callable[[Policy], str]
 
 
+def in_time(one: Ended) -> tuple[object, ...]:
+    """The key of the order of ends; those of one instant have a fixed order too."""
+    return one.at, one.symbol, one.long, one.reason, one.net
+
+
 def oldest_first(ended: Iterable[Ended]) -> tuple[Ended, ...]:
-    """In the order of their ends; those of one instant have a fixed order too."""
-    return tuple(sorted(ended, key=lambda one: (one.at, one.symbol, one.long, one.reason, one.net)))
+    """In the order of their ends."""
+    return tuple(sorted(ended, key=in_time))
 
 
 def standing(held: Iterable[Lock]) -> tuple[Lock, ...]:
@@ -115,20 +122,24 @@ def look_back(policy: Policy, now: datetime) -> datetime:
 
 def locks(facts: Facts, policy: Policy) -> tuple[Lock, ...]:
     """Every lock that follows from the facts and still holds, in the order of the protections."""
-    found = (lock for protection in PROTECTIONS for lock in protection.protect(facts, policy))
-    return tuple(lock for lock in found if lock.until > facts.now)
+    now = facts.now
+    return tuple([lock for one in PROTECTIONS for lock in one.protect(facts, policy) if lock.until > now])
 
 
 def cooldown(facts: Facts, policy: Policy) -> Iterator[Lock]:
     """After each closed position its instrument rests."""
+    if not policy.cooldown_minutes:
+        return
     rest = timedelta(minutes=policy.cooldown_minutes)
-    for symbol, last in _last_of_each(facts.since(facts.now - rest)).items() if rest else ():
+    for symbol, last in _last_of_each(facts.since(facts.now - rest)).items():
         reason = f"A position closed at {last.at:%H:%M}; the instrument rests {policy.cooldown_minutes} min."
         yield Lock("cooldown", last.at + rest, reason, symbol)
 
 
 def stop_guard(facts: Facts, policy: Policy) -> Iterator[Lock]:
     """Too many losing exits by stop or liquidation: over all, and of one side of one instrument."""
+    if not policy.stop_guard_count and not policy.stop_guard_instrument_count:
+        return
     stopped = [
         one for one in facts.since(_window(policy, facts.now)) if one.net < ZERO and one.reason.startswith(FORCED)
     ]
@@ -187,8 +198,11 @@ def daily_loss(facts: Facts, policy: Policy) -> Iterator[Lock]:
 
 def trades_per_day(facts: Facts, policy: Policy) -> Iterator[Lock]:
     """Positions closed today, with those that opened today and are open."""
-    count = len(facts.since(facts.today)) + sum(1 for at in facts.opened if at >= facts.today)
-    if policy.max_trades_per_day and count >= policy.max_trades_per_day:
+    if not policy.max_trades_per_day:
+        return
+    today = facts.today
+    count = len(facts.since(today)) + sum(1 for at in facts.opened if at >= today)
+    if count >= policy.max_trades_per_day:
         reason = f"{count} positions today; at most {policy.max_trades_per_day}."
         limit, value = Decimal(policy.max_trades_per_day), Decimal(count)
         yield Lock("trades_per_day", _tomorrow(facts), reason, limit=limit, value=value)
@@ -208,8 +222,8 @@ def loss_streak(facts: Facts, policy: Policy) -> Iterator[Lock]:
 def refused_entries(facts: Facts, policy: Policy) -> Iterator[Lock]:
     """The venue refused entries in an instrument again and again: for want of funds, say. Asking on helps nobody."""
     by_symbol: dict[str, list[Ended]] = {}
-    for one in facts.ended:
-        if one.reason == "refused" and one.at >= facts.now - REFUSED_WITHIN:
+    for one in facts.ended[bisect_left(facts.ended, facts.now - REFUSED_WITHIN, key=_at) :]:
+        if one.reason == "refused":
             by_symbol.setdefault(one.symbol, []).append(one)
     for symbol, ones in by_symbol.items():
         if len(ones) >= REFUSALS:
@@ -269,6 +283,10 @@ PROTECTIONS: tuple[Protection, ...] = (
         lambda policy: str(policy.max_failures or ""),
     ),
 )  # fmt: skip
+
+
+def _at(one: Ended) -> datetime:
+    return one.at
 
 
 def _window(policy: Policy, now: datetime) -> datetime:

@@ -6,7 +6,7 @@ Each is one pure function of candidate and context; their order and wording are 
 from markets.domain.book_depth import UNKNOWN_LIQUIDITY
 from markets.domain.rounding import ZERO
 
-from .risk import Candidate, Context, Verdict
+from .risk import Candidate, Context, Verdict, allowed
 from .size_rules import cut
 from .sizing import fit
 from .wording import amount, percent
@@ -21,20 +21,24 @@ def spread(candidate: Candidate, context: Context) -> Verdict:
     if wide > limit:
         text = f"The spread is {percent(wide)} of the price; at most {percent(limit)}."
         return Verdict("deny", "spread", limit, wide, text)
-    return Verdict("allow", "spread", limit, wide, f"The spread is {percent(wide)} of the price.")
+    return allowed("spread", lambda: f"The spread is {percent(wide)} of the price.", limit, wide)
 
 
 def funding(candidate: Candidate, context: Context) -> Verdict:
     """What the side of the entry would pay a day at the rate that is known now; to receive it is free."""
     limit, rate = context.policy.max_funding, candidate.view.quote.funding_rate
     if rate is None:
-        return Verdict("allow", "funding", limit, None, "No funding is known of.")
+        return allowed("funding", "No funding is known of.", limit)
     paid = (rate if candidate.long else -rate) * HOURS_A_DAY / max(candidate.rules.funding_hours, 1)
     if paid > limit:
         text = f"Funding would cost {percent(paid)} of the position a day; at most {percent(limit)}."
         return Verdict("deny", "funding", limit, paid, text)
-    verb = "costs" if paid >= ZERO else "brings"
-    return Verdict("allow", "funding", limit, paid, f"Funding {verb} {percent(abs(paid))} of the position a day.")
+    return allowed(
+        "funding",
+        lambda: f"Funding {'costs' if paid >= ZERO else 'brings'} {percent(abs(paid))} of the position a day.",
+        limit,
+        paid,
+    )
 
 
 def depth(candidate: Candidate, context: Context) -> Verdict:
@@ -44,8 +48,9 @@ def depth(candidate: Candidate, context: Context) -> Verdict:
     used = held.notional if held else ZERO
     share = (used + candidate.notional) / traded
     if share <= limit:
-        text = f"The position is {percent(share)} of what usually trades in one candle."
-        return Verdict("allow", "depth", limit, share, text)
+        return allowed(
+            "depth", lambda: f"The position is {percent(share)} of what usually trades in one candle.", limit, share
+        )
     text = (
         f"The position would be {percent(share)} of the {amount(traded, candidate.rules.quote)} that usually trade in "
         f"one candle; at most {percent(limit)}."

@@ -63,7 +63,7 @@ class Plan:
 
 def planned(proposal: Proposal, draft: IntentDraft, verdicts: tuple[Verdict, ...] = ()) -> JudgedItem:
     """Planned, or shrunk where a verdict took something away."""
-    shrunk = any(verdict.effect == "shrink" for verdict in verdicts)
+    shrunk = "shrink" in [verdict.effect for verdict in verdicts]
     return JudgedItem(proposal, Outcome.SHRUNK if shrunk else Outcome.PLANNED, verdicts, draft)
 
 

@@ -4,7 +4,7 @@ All fractions are of the book's equity at the judgement. Prices are taken at the
 judged at the worst price it may fill at, its size at the highest price it may be worth.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -29,16 +29,34 @@ Effect = Literal["allow", "shrink", "deny"]
 class Verdict(NamedTuple):
     """What one rule says. `code` is stable; `limit` and `value` are the numbers compared, if there are any.
 
-    A shrink carries what is still allowed: `max_quantity`, or the `leverage` to take instead.
+    A shrink carries what is still allowed: `max_quantity`, or the `leverage` to take instead. `words` may be a
+    sentence or what makes it: most verdicts of a backtest are never read, and to write one takes longer than to judge.
     """
 
     effect: Effect
     code: str
     limit: Decimal | None
     value: Decimal | None
-    text: str
+    words: str | Callable[[], str]
     max_quantity: Decimal | None = None
     leverage: int | None = None
+
+    @property
+    def text(self) -> str:
+        """One sentence for people and models."""
+        return self.words if isinstance(self.words, str) else self.words()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Verdict) and self._told() == other._told()
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._told())
+
+    def _told(self) -> tuple[object, ...]:
+        return self.effect, self.code, self.limit, self.value, self.text, self.max_quantity, self.leverage
 
     def as_json(self) -> dict[str, str | None]:
         """As it is stored and shown; numbers as text, at twelve decimals."""
@@ -51,8 +69,15 @@ class Verdict(NamedTuple):
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+def allowed(
+    code: str, words: str | Callable[[], str], limit: Decimal | None = None, value: Decimal | None = None
+) -> Verdict:
+    """The verdict of a rule that has nothing against it."""
+    # Without the detour over the class: this is what most rules say to most entries.
+    return tuple.__new__(Verdict, ("allow", code, limit, value, words, None, None))
+
+
+class Prices(NamedTuple):
     """The prices an entry is judged with, all at the tick.
 
     `judged` is the worst price it may fill at, `value` the highest price its notional and margin are counted
@@ -98,9 +123,20 @@ class Candidate:
     trail: Decimal | None = None
     invalidation: Condition | None = None
 
+    def changed(self, *, quantity: Decimal | None = None, leverage: int | None = None) -> "Candidate":
+        """The same with another quantity or leverage; None: as it is."""
+        quantity = self.quantity if quantity is None else quantity
+        leverage = self.leverage if leverage is None else leverage
+        if quantity is self.quantity and leverage == self.leverage:
+            return self
+        return Candidate(
+            self.view, self.kind, self.long, quantity, self.prices, self.stop, self.target, leverage,
+            self.conviction, self.limit, self.trail, self.invalidation,
+        )  # fmt: skip
+
     @property
     def symbol(self) -> str:
-        return self.view.symbol
+        return self.view.rules.symbol
 
     @property
     def rules(self) -> InstrumentRules:
@@ -144,12 +180,22 @@ class Context:
     user_max_exposure: Decimal | None = None
     covariance: Covariance | None = None
     equity: Decimal = field(init=False)
+    exposure: Decimal = field(init=False)
+    margin: Decimal = field(init=False)
+    reserved: Decimal = field(init=False)
+    available: Decimal = field(init=False)
     positions: Mapping[str, HeldPosition] = field(init=False)
 
     def __post_init__(self) -> None:
         # Nearly every rule asks for these, and none changes them.
-        object.__setattr__(self, "equity", self.portfolio.equity)
-        object.__setattr__(self, "positions", {held.symbol: held for held in self.portfolio.positions})
+        portfolio, keep = self.portfolio, object.__setattr__
+        margin, reserved = portfolio.margin, portfolio.reserved
+        keep(self, "equity", portfolio.equity)
+        keep(self, "exposure", portfolio.exposure)
+        keep(self, "margin", margin)
+        keep(self, "reserved", reserved)
+        keep(self, "available", portfolio.cash - margin - reserved)
+        keep(self, "positions", {held.symbol: held for held in portfolio.positions})
 
     @classmethod
     def of(cls, briefing: Briefing) -> "Context":
@@ -178,8 +224,7 @@ class Context:
         )
         taken = None if self.account_exposure is None else self.account_exposure + entry.notional
         whole = None if self.user_exposure is None else self.user_exposure + entry.notional
-        portfolio = replace(self.portfolio, pending=(*self.portfolio.pending, entry))
-        return replace(self, portfolio=portfolio, account_exposure=taken, user_exposure=whole)
+        return replace(self, portfolio=self.portfolio.with_entry(entry), account_exposure=taken, user_exposure=whole)
 
 
 def exit_price(stop: Decimal, long: bool, slippage: Decimal) -> Decimal:

@@ -4,7 +4,7 @@ The sentences of prompts and pages are rendered from this list, so nothing is cl
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from . import account_rules as account
@@ -246,6 +246,8 @@ RULES: tuple[Rule, ...] = (
     ),
 )
 
+CHECKS = tuple(rule.check for rule in RULES)
+
 
 class RuleInfo(NamedTuple):
     """`limit` is empty where a rule has no number of its own."""
@@ -263,13 +265,12 @@ def rule_list(policy: Policy = PRESETS["balanced"]) -> tuple[RuleInfo, ...]:
 def examine(candidate: Candidate, context: Context) -> tuple[Candidate, tuple[Verdict, ...]]:
     """Ask the rules in order: each sees what the shrinks before it left; the first denial ends the list."""
     verdicts: list[Verdict] = []
-    for rule in RULES:
-        verdict = rule.check(candidate, context)
+    for check in CHECKS:
+        verdict = check(candidate, context)
         verdicts.append(verdict)
+        if verdict.effect == "allow":
+            continue
         if verdict.effect == "deny":
             break
-        if verdict.max_quantity is not None:
-            candidate = replace(candidate, quantity=verdict.max_quantity)
-        if verdict.leverage is not None:
-            candidate = replace(candidate, leverage=verdict.leverage)
+        candidate = candidate.changed(quantity=verdict.max_quantity, leverage=verdict.leverage)
     return candidate, tuple(verdicts)

@@ -8,9 +8,11 @@ from decimal import Decimal
 from markets.domain.book_depth import UNKNOWN_LIQUIDITY, impact
 from markets.domain.rounding import CASH_UNIT, ZERO
 
-from .risk import Candidate, Context, Verdict, held_loss, unit_loss
+from .risk import Candidate, Context, Verdict, allowed, held_loss, unit_loss
 from .sizing import fit
 from .wording import amount, exact, percent
+
+_UNLIMITED = allowed("account_exposure", "The account has no exposure limit.")
 
 
 def risk_per_trade(candidate: Candidate, context: Context) -> Verdict:
@@ -28,17 +30,18 @@ def market_impact(candidate: Candidate, context: Context) -> Verdict:
 
     The square-root law of `markets.domain.book_depth`, solved for the largest value.
     """
-    rules, allowed, held = candidate.rules, context.policy.max_slippage, context.held(candidate)
+    rules, most, held = candidate.rules, context.policy.max_slippage, context.held(candidate)
     liquidity = candidate.view.quote.liquidity
     liquidity = liquidity if liquidity > ZERO else UNKNOWN_LIQUIDITY
     used, need = held.notional if held else ZERO, candidate.quantity * candidate.prices.value
     cost = rules.half_spread + impact(used + need, liquidity, rules.impact)
-    if cost <= allowed:
-        text = f"Spread and impact of {percent(cost)}, at most {percent(allowed)}."
-        return Verdict("allow", "market_impact", allowed, cost, text)
-    room = liquidity * (max(allowed - rules.half_spread, ZERO) / rules.impact) ** 2 - used if rules.impact else ZERO
-    text = f"Spread and impact would be {percent(cost)} of the price; at most {percent(allowed)}."
-    return cut(candidate, "market_impact", allowed, cost, fit(room, candidate.prices.value, rules), text)
+    if cost <= most:
+        return allowed(
+            "market_impact", lambda: f"Spread and impact of {percent(cost)}, at most {percent(most)}.", most, cost
+        )
+    room = liquidity * (max(most - rules.half_spread, ZERO) / rules.impact) ** 2 - used if rules.impact else ZERO
+    text = f"Spread and impact would be {percent(cost)} of the price; at most {percent(most)}."
+    return cut(candidate, "market_impact", most, cost, fit(room, candidate.prices.value, rules), text)
 
 
 def position_notional(candidate: Candidate, context: Context) -> Verdict:
@@ -48,7 +51,7 @@ def position_notional(candidate: Candidate, context: Context) -> Verdict:
 
 
 def total_exposure(candidate: Candidate, context: Context) -> Verdict:
-    limit, used = context.policy.max_exposure, context.portfolio.exposure
+    limit, used = context.policy.max_exposure, context.exposure
     return within(candidate, context, "total_exposure", "Total exposure", limit, used, candidate.prices.value)
 
 
@@ -56,7 +59,7 @@ def account_exposure(candidate: Candidate, context: Context) -> Verdict:
     """The account's own limit over all its books; without its totals nothing is added."""
     limit, used, equity = context.account_max_exposure, context.account_exposure, context.account_equity
     if limit is None:
-        return Verdict("allow", "account_exposure", None, None, "The account has no exposure limit.")
+        return _UNLIMITED
     if used is None or equity is None:
         text = "The account's exposure is not known, so nothing is added to it."
         return Verdict("deny", "account_exposure", limit, None, text)
@@ -65,17 +68,21 @@ def account_exposure(candidate: Candidate, context: Context) -> Verdict:
 
 
 def margin_use(candidate: Candidate, context: Context) -> Verdict:
-    limit, used = context.policy.max_margin_use, context.portfolio.margin + context.portfolio.reserved
+    limit, used = context.policy.max_margin_use, context.margin + context.reserved
     return within(candidate, context, "margin_use", "Margin in use", limit, used, candidate.unit_reserve)
 
 
 def available_cash(candidate: Candidate, context: Context) -> Verdict:
     """Margin and fee are paid from cash; unrealised results pay for nothing."""
-    room, currency = context.portfolio.available, candidate.rules.settle
+    room, currency = context.available, candidate.rules.settle
     need = candidate.quantity * candidate.unit_reserve
     if need <= room - CASH_UNIT:
-        text = f"It takes {amount(need, currency)} of {amount(room, currency)} available."
-        return Verdict("allow", "available_cash", room, need, text)
+        return allowed(
+            "available_cash",
+            lambda: f"It takes {amount(need, currency)} of {amount(room, currency)} available.",
+            room,
+            need,
+        )
     text = f"It would take {amount(need, currency)}; available is {amount(room, currency)}."
     return cut(candidate, "available_cash", room, need, fit(room, candidate.unit_reserve, candidate.rules), text)
 
@@ -86,7 +93,7 @@ def venue_limits(candidate: Candidate, context: Context) -> Verdict:
     used = abs(held.quantity) if held else ZERO
     whole = used + candidate.quantity
     if most is None or whole <= most:
-        return Verdict("allow", "venue_limits", most, whole, "Within the venue's largest order.")
+        return allowed("venue_limits", "Within the venue's largest order.", most, whole)
     text = f"The venue takes at most {exact(most)} {candidate.rules.base} in one order."
     return cut(candidate, "venue_limits", most, whole, candidate.rules.quantity(max(most - used, ZERO)), text)
 
@@ -96,8 +103,12 @@ def minimum_quantity(candidate: Candidate, context: Context) -> Verdict:
     if candidate.quantity < least:
         text = f"{exact(candidate.quantity)} {base} is less than the smallest order of {exact(least)} {base}."
         return Verdict("deny", "minimum_quantity", least, candidate.quantity, text)
-    text = f"{exact(candidate.quantity)} {base} is enough for an order."
-    return Verdict("allow", "minimum_quantity", least, candidate.quantity, text)
+    return allowed(
+        "minimum_quantity",
+        lambda: f"{exact(candidate.quantity)} {base} is enough for an order.",
+        least,
+        candidate.quantity,
+    )
 
 
 def minimum_notional(candidate: Candidate, context: Context) -> Verdict:
@@ -107,7 +118,7 @@ def minimum_notional(candidate: Candidate, context: Context) -> Verdict:
     if worth < least:
         text = f"Worth {amount(worth, currency)}, less than the smallest entry of {amount(least, currency)}."
         return Verdict("deny", "minimum_notional", least, worth, text)
-    return Verdict("allow", "minimum_notional", least, worth, f"Worth {amount(worth, currency)}.")
+    return allowed("minimum_notional", lambda: f"Worth {amount(worth, currency)}.", least, worth)
 
 
 def within(
@@ -124,10 +135,12 @@ def within(
     base = context.equity if equity is None else equity
     if base <= ZERO:
         return Verdict("deny", code, limit, None, f"{what}: there is no equity to measure it by.")
-    room, after = limit * base - used, used + candidate.quantity * each
-    value, currency = after / base, candidate.rules.settle
-    if candidate.quantity * each <= room - CASH_UNIT:
-        return Verdict("allow", code, limit, value, f"{what} {percent(value)} of equity, at most {percent(limit)}.")
+    room, need = limit * base - used, candidate.quantity * each
+    after = used + need
+    value = after / base
+    if need <= room - CASH_UNIT:
+        return allowed(code, lambda: f"{what} {percent(value)} of equity, at most {percent(limit)}.", limit, value)
+    currency = candidate.rules.settle
     text = (
         f"{what} would be {amount(after, currency)}, {percent(value)} of equity; "
         f"at most {amount(limit * base, currency)}, {percent(limit)}."

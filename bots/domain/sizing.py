@@ -41,14 +41,14 @@ def leverage_needed(candidate: Candidate, context: Context) -> int:
     It fits when every position the policy allows could have an equal share of the margin budget, and no more
     is taken than is left: so the first position does not crowd out the others.
     """
-    policy, portfolio = context.policy, context.portfolio
+    policy = context.policy
     budget = policy.max_margin_use * context.equity
     expected = min(candidate.notional, policy.max_position_notional * context.equity)
     fees = expected * candidate.rules.taker_fee
     room = min(
         budget / max(policy.max_positions, 1),
-        budget - portfolio.margin - portfolio.reserved,
-        portfolio.available,
+        budget - context.margin - context.reserved,
+        context.available,
     )
     if room - fees <= ZERO or expected <= ZERO:
         return allowed_leverage(candidate, context)

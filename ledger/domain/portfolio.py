@@ -94,15 +94,25 @@ class Portfolio:
     pending: tuple[PendingEntry, ...] = ()
     blocked: Mapping[str, str] = field(default_factory=dict)
 
+    def with_entry(self, entry: PendingEntry) -> "Portfolio":
+        """The same book with one more live entry."""
+        return Portfolio(
+            self.book, self.currency, self.cash, self.deposited, self.positions, (*self.pending, entry), self.blocked
+        )
+
     def position(self, symbol: str) -> HeldPosition | None:
         for held in self.positions:
             if held.symbol == symbol:
                 return held
         return None
 
+    # Plain loops: a book is added up several times at each decision, and most hold next to nothing.
     @property
     def unrealised(self) -> Decimal:
-        return sum((held.unrealised for held in self.positions), ZERO)
+        total = ZERO
+        for held in self.positions:
+            total += held.unrealised
+        return total
 
     @property
     def equity(self) -> Decimal:
@@ -110,11 +120,17 @@ class Portfolio:
 
     @property
     def margin(self) -> Decimal:
-        return sum((held.margin for held in self.positions), ZERO)
+        total = ZERO
+        for held in self.positions:
+            total += held.margin
+        return total
 
     @property
     def reserved(self) -> Decimal:
-        return sum((entry.reserved for entry in self.pending), ZERO)
+        total = ZERO
+        for entry in self.pending:
+            total += entry.reserved
+        return total
 
     @property
     def available(self) -> Decimal:
@@ -123,13 +139,15 @@ class Portfolio:
     @property
     def exposure(self) -> Decimal:
         """Sum of the notionals of positions and live entries."""
-        held = sum((position.notional for position in self.positions), ZERO)
-        return held + sum((entry.notional for entry in self.pending), ZERO)
+        total = ZERO
+        for part in (*self.positions, *self.pending):
+            total += part.notional
+        return total
 
     @property
     def occupied(self) -> frozenset[str]:
         """Symbols that take up one of the allowed positions."""
-        return frozenset(p.symbol for p in self.positions) | frozenset(e.symbol for e in self.pending)
+        return frozenset([part.symbol for part in (*self.positions, *self.pending)])
 
 
 @dataclass(frozen=True, slots=True)

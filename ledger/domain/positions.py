@@ -56,24 +56,29 @@ def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Fi
 
 def _entered(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal, leverage: int) -> Figures:
     holding, _ = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
-    return replace(
-        figures,
+    value = quantity * fill.price
+    return Figures(
         quantity=holding.quantity,
         cost=holding.cost,
         size=max(figures.size, abs(holding.quantity)),
-        entry_value=figures.entry_value + quantity * fill.price,
+        entry_value=figures.entry_value + value,
         entry_quantity=figures.entry_quantity + quantity,
-        margin=figures.margin + initial_margin(round_cash(quantity * fill.price), leverage),
+        exit_value=figures.exit_value,
+        exit_quantity=figures.exit_quantity,
+        margin=figures.margin + initial_margin(round_cash(value), leverage),
+        realised=figures.realised,
         fees=figures.fees + fee,
     )
 
 
 def _exited(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal) -> Figures:
     holding, _ = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
-    return replace(
-        figures,
+    return Figures(
         quantity=holding.quantity,
         cost=holding.cost,
+        size=figures.size,
+        entry_value=figures.entry_value,
+        entry_quantity=figures.entry_quantity,
         exit_value=figures.exit_value + quantity * fill.price,
         exit_quantity=figures.exit_quantity + quantity,
         margin=round_cash_up(figures.margin * abs(holding.quantity) / abs(figures.quantity)),

@@ -17,6 +17,7 @@ from .rounding import ZERO, plain
 from .snapshot import QuoteView
 from .venue_state import VenueOrder, VenueState, level
 
+_LIMIT, _STOP, _BUY, _SELL = OrderType.LIMIT, OrderType.STOP, Side.BUY, Side.SELL
 TRIGGERED = (OrderType.STOP, OrderType.TARGET)
 LONGEST_CLIENT_ID = 64
 # Beyond it money would no longer fit the digits that are computed with.
@@ -44,7 +45,7 @@ class Application:
     @property
     def price(self) -> Decimal:
         """What the order is valued at: its own price or trigger, else the side of the quote that it takes."""
-        return level(self.request) or (self.quote.ask if self.request.side is Side.BUY else self.quote.bid)
+        return level(self.request) or (self.quote.ask if self.request.side is _BUY else self.quote.bid)
 
 
 def refusal(application: Application) -> Refused | None:
@@ -61,13 +62,13 @@ def fires(request: OrderRequest, price: Decimal) -> bool:
     if met is None:
         return False
     if price == met:
-        return request.type is not OrderType.LIMIT
+        return request.type is not _LIMIT
     return (price < met) == met_falling(request)
 
 
 def met_falling(request: OrderRequest) -> bool:
     """Whether a falling price brings the order about: a stop to sell, a target or a limit to buy."""
-    return (request.side is Side.SELL) == (request.type is OrderType.STOP)
+    return (request.side is _SELL) == (request.type is _STOP)
 
 
 def _identity(a: Application) -> Refused | None:
@@ -81,10 +82,11 @@ def _identity(a: Application) -> Refused | None:
 
 
 def _shape(a: Application) -> Refused | None:
-    if a.request.type is OrderType.LIMIT and not _sane(a.request.price):
+    kind = a.request.type
+    if kind is _LIMIT and not _sane(a.request.price):
         return Refused("price_missing", "A limit order needs a price above zero.")
-    if a.request.type in TRIGGERED and not _sane(a.request.trigger):
-        return Refused("trigger_missing", f"A {a.request.type} order needs a trigger above zero.")
+    if kind in TRIGGERED and not _sane(a.request.trigger):
+        return Refused("trigger_missing", f"A {kind} order needs a trigger above zero.")
     if not _sane(a.request.quantity):
         return Refused("quantity_invalid", f"The quantity {a.request.quantity} is not a usable number above zero.")
     return None
@@ -164,7 +166,11 @@ def _leverage(a: Application) -> Refused | None:
     asked = a.request.leverage
     if asked < 1:
         return Refused("leverage_invalid", f"The leverage {asked} is below 1.")
-    notional = (sum(_sizes_beside(a), ZERO) + a.request.quantity) * a.price
+    beside = list(_beside(a))
+    size = a.request.quantity + (a.position.quantity * a.request.side.sign if a.position is not None else ZERO)
+    for order in beside:
+        size += order.remaining
+    notional = size * a.price
     allowed = tier_of(notional, a.rules.tiers).max_leverage
     if asked > allowed:
         return Refused(
@@ -172,7 +178,9 @@ def _leverage(a: Application) -> Refused | None:
             f"The leverage {asked} is above the {allowed} that {a.request.symbol} allows at a notional of "
             f"{plain(notional)} {a.rules.settle}.",
         )
-    other = next((leverage for leverage in _leverages_beside(a) if leverage != asked), None)
+    held = [a.position.leverage] if a.position is not None and not a.opposing else []
+    others = (*held, *(order.request.leverage for order in beside))
+    other = next((leverage for leverage in others if leverage != asked), None)
     if other is None:
         return None
     return Refused(
@@ -183,22 +191,11 @@ def _leverage(a: Application) -> Refused | None:
 
 
 def _beside(a: Application) -> Iterator[VenueOrder]:
-    for order in a.state.orders_of(a.request.symbol):
-        if order.request.side is a.request.side and not order.request.reduce_only:
+    """The entries that the order adds to; with them the position, and an opposing one counts against it."""
+    for order in a.state.orders:
+        asked = order.request
+        if asked.side is a.request.side and not asked.reduce_only and asked.symbol == a.request.symbol:
             yield order
-
-
-def _sizes_beside(a: Application) -> Iterator[Decimal]:
-    """What the order adds to: the position (an opposing one counts against it) and entries on its side."""
-    if a.position is not None:
-        yield a.position.quantity * a.request.side.sign
-    yield from (order.remaining for order in _beside(a))
-
-
-def _leverages_beside(a: Application) -> Iterator[int]:
-    if a.position is not None and not a.opposing:
-        yield a.position.leverage
-    yield from (order.request.leverage for order in _beside(a))
 
 
 RULES: tuple[Callable[[Application], Refused | None], ...] = (

@@ -14,6 +14,7 @@ from .rounding import ZERO, round_cash
 MAX_IMPACT = Decimal("0.05")
 # In the quote currency, where nothing is known of what trades: about a minute of a small perpetual.
 UNKNOWN_LIQUIDITY = Decimal(10_000)
+_BUY = Side.BUY
 
 
 def walk(levels: Sequence[tuple[Decimal, Decimal]], quantity: Decimal) -> tuple[Decimal, Decimal]:
@@ -39,6 +40,8 @@ def impact(notional: Decimal, liquidity: Decimal, coefficient: Decimal) -> Decim
     financial markets", 2011. `liquidity` is what usually trades in one base candle, in the quote currency;
     zero or less means unknown and counts as `UNKNOWN_LIQUIDITY`. Never above `MAX_IMPACT`.
     """
+    if not coefficient:
+        return ZERO
     share = notional / (liquidity if liquidity > 0 else UNKNOWN_LIQUIDITY)
     return min(coefficient * share.sqrt(), MAX_IMPACT)
 
@@ -58,6 +61,6 @@ def taker_price(
     """
     spread = rules.half_spread if half_spread is None else half_spread
     cost = spread + impact(quantity * reference, liquidity, rules.impact)
-    if side is Side.BUY:
+    if side is _BUY:
         return rules.price_up(reference * (1 + cost))
     return max(rules.price_down(reference * (1 - cost)), rules.tick)

@@ -56,7 +56,10 @@ class InstrumentRules:
 
     def tier(self, notional: Decimal) -> MarginTier:
         """The leverage tier that holds for a position of `notional` in the settle currency."""
-        return next((t for t in reversed(self.tiers) if notional >= t.floor), self.tiers[0])
+        for tier in reversed(self.tiers):
+            if notional >= tier.floor:
+                return tier
+        return self.tiers[0]
 
     def price_down(self, price: Decimal) -> Decimal:
         return floor_to(price, self.tick)

@@ -33,7 +33,10 @@ def maintenance_margin(notional: Decimal, tiers: Sequence[MarginTier]) -> Decima
 
 def tier_of(notional: Decimal, tiers: Sequence[MarginTier]) -> MarginTier:
     """The tier that holds for `notional`; one that asks for nothing where there are no tiers."""
-    return next((tier for tier in reversed(tiers) if notional >= tier.floor), tiers[0] if tiers else _NO_TIER)
+    for tier in reversed(tiers):
+        if notional >= tier.floor:
+            return tier
+    return tiers[0] if tiers else _NO_TIER
 
 
 def liquidation_price(quantity: Decimal, cost: Decimal, margin: Decimal, tiers: Sequence[MarginTier]) -> Decimal | None:

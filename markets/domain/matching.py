@@ -3,14 +3,14 @@
 Every trade of the simulated venue passes `execute` or `liquidate`. When something trades is not decided here.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from .holdings import Holding
 from .instruments import InstrumentRules
 from .margin import bankruptcy_price, initial_margin
-from .orders import Fill, Income, OrderReport, Side, VenuePosition, VenueStatus
+from .orders import Fill, Income, OrderReport, OrderRequest, Side, VenuePosition, VenueStatus
 from .rounding import CASH_UNIT, ZERO, round_cash, round_cash_up
 from .venue_state import Outcome, VenueOrder, VenueState, available, charge
 
@@ -32,6 +32,13 @@ class Execution:
     rules: InstrumentRules
     at: datetime
     maker: bool = False
+    value: Decimal = field(init=False)
+    fee: Decimal = field(init=False)
+
+    def __post_init__(self) -> None:
+        value = round_cash(self.quantity * self.price)
+        object.__setattr__(self, "value", value)
+        object.__setattr__(self, "fee", charge(value, self.fee_rate))
 
     @property
     def side(self) -> Side:
@@ -40,14 +47,6 @@ class Execution:
     @property
     def fee_rate(self) -> Decimal:
         return self.rules.maker_fee if self.maker else self.rules.taker_fee
-
-    @property
-    def value(self) -> Decimal:
-        return round_cash(self.quantity * self.price)
-
-    @property
-    def fee(self) -> Decimal:
-        return charge(self.value, self.fee_rate)
 
     def of(self, quantity: Decimal) -> "Execution":
         """The same of another quantity."""
@@ -80,8 +79,13 @@ def execute(outcome: Outcome, execution: Execution) -> Outcome:
 
 def opposed(state: VenueState, order: VenueOrder) -> Decimal:
     """The quantity of the position that this order would reduce; zero without one or on the same side."""
-    held = state.positions.get(order.request.symbol)
-    return abs(held.quantity) if held and held.quantity * order.request.side.sign < 0 else ZERO
+    return reducible(state, order.request)
+
+
+def reducible(state: VenueState, request: OrderRequest) -> Decimal:
+    """The same for an order that has not been placed."""
+    held = state.positions.get(request.symbol)
+    return abs(held.quantity) if held is not None and held.quantity * request.side.sign < 0 else ZERO
 
 
 def _close(outcome: Outcome, execution: Execution) -> Outcome:
@@ -92,7 +96,7 @@ def _close(outcome: Outcome, execution: Execution) -> Outcome:
     margin = round_cash_up(held.margin * abs(holding.quantity) / abs(held.quantity))
     left = VenuePosition(held.symbol, holding.quantity, holding.cost, margin, held.leverage)
     outcome = _booked(outcome, execution, left, realised)
-    return outcome if left.quantity else expire(outcome, execution.rules.symbol, POSITION_CLOSED, execution.at)
+    return outcome if left.quantity else expire(outcome, held.symbol, POSITION_CLOSED, execution.at)
 
 
 def _bearable(held: VenuePosition, execution: Execution) -> Decimal:
@@ -104,15 +108,16 @@ def _bearable(held: VenuePosition, execution: Execution) -> Decimal:
     rules = execution.rules
     cushion = _ROUNDING * abs(held.quantity) / execution.quantity
     limit = bankruptcy_price(held.quantity, held.cost, held.margin - cushion, execution.fee_rate)
+    price = execution.price
     if held.quantity > 0:
-        return max(execution.price, rules.price_up(limit))
-    return min(execution.price, max(rules.price_down(limit), rules.tick))
+        return price if limit <= price else rules.price_up(limit)
+    return price if limit >= price else max(rules.price_down(limit), rules.tick)
 
 
 def _open(outcome: Outcome, execution: Execution) -> Outcome:
     state, request = outcome.state, execution.order.request
     resting = state.order(request.client_id)
-    freed = resting.reserved - execution.traded.reserved if resting else ZERO
+    freed = resting.reserved - execution.traded.reserved if resting is not None else ZERO
     margin = initial_margin(execution.value, request.leverage)
     if margin + execution.fee > available(state) + freed:
         return cancelled(outcome, execution.order, INSUFFICIENT_MARGIN, execution.at)
@@ -126,13 +131,12 @@ def _booked(outcome: Outcome, execution: Execution, held: VenuePosition, realise
     """Wallet, position, order, the fill and the order's new status."""
     order, rules, fee = execution.traded, execution.rules, execution.fee
     complete = not order.remaining or (order.request.reduce_only and not held.quantity)
-    state = outcome.state.holding(held)
-    state = state.without(order.client_id) if complete else state.updating(order)
-    state = VenueState(state.wallet + realised - fee, state.positions, state.orders, state.trades + 1)
+    before, asked = outcome.state, order.request
+    state = before.without(asked.client_id) if complete else before.updating(order)
+    state = VenueState(before.wallet + realised - fee, before.held_with(held), state.orders, before.trades + 1)
     fill = Fill(
-        trade_id=str(state.trades), client_id=order.client_id, symbol=rules.symbol, side=execution.side,
-        quantity=execution.quantity, price=execution.price, fee=fee, fee_currency=rules.settle,
-        maker=execution.maker, realised=realised, at=execution.at, leverage=held.leverage,
+        str(state.trades), asked.client_id, rules.symbol, asked.side, execution.quantity, execution.price, fee,
+        rules.settle, execution.maker, realised, execution.at, False, held.leverage,
     )  # fmt: skip
     status = VenueStatus.FILLED if complete else VenueStatus.PARTLY_FILLED
     return outcome.then(state, fill, order.report(status, execution.at))
@@ -146,10 +150,13 @@ def cancelled(outcome: Outcome, order: VenueOrder, reason: str, at: datetime) ->
 
 def expire(outcome: Outcome, symbol: str, reason: str, at: datetime, entries: bool = False) -> Outcome:
     """All live reduce-only orders of an instrument end, its entries only with `entries`."""
-    for order in outcome.state.orders_of(symbol):
-        if order.request.reduce_only or entries:
-            outcome = cancelled(outcome, order, reason, at)
-    return outcome
+    kept, reports = [], []
+    for order in outcome.state.orders:
+        if order.request.symbol == symbol and (order.request.reduce_only or entries):
+            reports.append(order.report(VenueStatus.CANCELLED, at, reason))
+        else:
+            kept.append(order)
+    return outcome.then(outcome.state.keeping(tuple(kept)), *reports) if reports else outcome
 
 
 def liquidate(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: datetime) -> Outcome:

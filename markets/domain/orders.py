@@ -15,7 +15,7 @@ class Side(StrEnum):
 
     @property
     def sign(self) -> int:
-        return 1 if self is Side.BUY else -1
+        return 1 if self is _BUY else -1
 
     @property
     def opposite(self) -> "Side":
@@ -24,7 +24,11 @@ class Side(StrEnum):
     @classmethod
     def of(cls, sign: int | Decimal) -> "Side":
         """The side that adds to a position of this sign."""
-        return cls.BUY if sign > 0 else cls.SELL
+        return _BUY if sign > 0 else _SELL
+
+
+# Asked for at every order: a member is found by its class in several steps.
+_BUY, _SELL = Side.BUY, Side.SELL
 
 
 class OrderType(StrEnum):
@@ -47,7 +51,10 @@ class VenueStatus(StrEnum):
 
     @property
     def live(self) -> bool:
-        return self in (VenueStatus.OPEN, VenueStatus.PARTLY_FILLED)
+        return self is _OPEN or self is _PARTLY_FILLED
+
+
+_OPEN, _PARTLY_FILLED = VenueStatus.OPEN, VenueStatus.PARTLY_FILLED
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,12 +101,14 @@ class InstrumentView:
 
     def candle_age(self, timeframe: str) -> float:
         """Seconds since the last candle closed; infinite without one."""
-        series = self.series[timeframe]
-        closed = series.closed_at(self.now)
-        if not closed:
+        times, step, now = self.series[timeframe].candles.time, TIMEFRAMES[timeframe], milliseconds(self.now)
+        count = len(times)
+        if not count:
             return float("inf")
-        end = int(series.candles.time[closed - 1]) + TIMEFRAMES[timeframe]
-        return (milliseconds(self.now) - end) / 1000
+        first = int(times[0])
+        closed = min((now - step - first) // step + 1, count)
+        # Without a hole times can be counted.
+        return (now - first - closed * step) / 1000 if closed > 0 else float("inf")
 
     def candles(self, timeframe: str, count: int) -> Candles:
         """The newest `count` closed candles, oldest first; fewer where there are not so many."""

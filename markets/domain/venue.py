@@ -30,7 +30,7 @@ from .admission import Application, refusal
 from .book_depth import taker_price
 from .instruments import InstrumentRules
 from .margin import initial_margin
-from .matching import INSUFFICIENT_MARGIN, Execution, execute, last_report, liquidate, opposed
+from .matching import INSUFFICIENT_MARGIN, Execution, execute, last_report, liquidate, reducible
 from .orders import Confirmed, Income, OrderRequest, OrderType, Refused, Side, VenueStatus
 from .price_path import Stretch, ruin, ruined, touches, walked
 from .rounding import CASH_UNIT, ZERO, floor_to, plain, round_cash
@@ -40,6 +40,7 @@ from .venue_state import Answered, Bar, Outcome, VenueOrder, VenueState, availab
 # The share of a candle's volume that resting limits may take: more would have moved the candle itself.
 PARTICIPATION = Decimal("0.1")
 _EVERYTHING = Decimal("Infinity")
+_STOP, _TARGET, _BUY = OrderType.STOP, OrderType.TARGET, Side.BUY
 
 
 def submit(
@@ -65,8 +66,7 @@ def _rest(state: VenueState, order: VenueOrder, rules: InstrumentRules, at: date
     if order.reserved and order.reserved > available(state):
         return _too_poor(state, order.reserved, rules)
     report = order.report(VenueStatus.OPEN, at)
-    resting = VenueState(state.wallet, state.positions, (*state.orders, order), state.trades)
-    return Answered(resting, (report,), Confirmed(report))
+    return Answered(state.keeping((*state.orders, order)), (report,), Confirmed(report))
 
 
 def _too_poor(state: VenueState, needed: Decimal, rules: InstrumentRules) -> Answered:
@@ -81,13 +81,12 @@ def _price_at_once(
     state: VenueState, request: OrderRequest, quote: QuoteView, rules: InstrumentRules
 ) -> Decimal | None:
     """What an order that trades now pays, no worse than its limit; None for one that rests."""
-    if request.type in (OrderType.STOP, OrderType.TARGET):
+    if request.type is _STOP or request.type is _TARGET:
         return None
-    buying, limit = request.side is Side.BUY, level(request)
+    buying, limit = request.side is _BUY, level(request)
     if limit is not None and (limit < quote.ask if buying else limit > quote.bid):
         return None
-    reducible = opposed(state, VenueOrder(request))
-    quantity = min(request.quantity, reducible) if request.reduce_only else request.quantity
+    quantity = min(request.quantity, reducible(state, request)) if request.reduce_only else request.quantity
     price = quoted_price(quote, request.side, quantity, rules)
     if limit is None:
         return price
@@ -101,7 +100,7 @@ def quoted_price(quote: QuoteView, side: Side, quantity: Decimal, rules: Instrum
     """
     if quote.ask <= quote.bid:
         return taker_price(quote.last, side, quantity, quote.liquidity, rules)
-    touch = quote.ask if side is Side.BUY else quote.bid
+    touch = quote.ask if side is _BUY else quote.bid
     return taker_price(touch, side, quantity, quote.liquidity, rules, half_spread=ZERO)
 
 

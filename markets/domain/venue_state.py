@@ -14,6 +14,8 @@ from .margin import initial_margin
 from .orders import Answer, OrderReport, OrderRequest, OrderType, Report, VenuePosition, VenueStatus
 from .rounding import CASH_UNIT, ZERO, ceil_to, round_cash, round_cash_up
 
+_MARKET, _LIMIT, _FILLED = OrderType.MARKET, OrderType.LIMIT, VenueStatus.FILLED
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -66,11 +68,10 @@ class VenueOrder:
         """Its state as a report; the venue's own id is the client's."""
         asked = self.request
         # A reduce-only order that closed its position has been cut to what it traded.
-        quantity = self.filled if status is VenueStatus.FILLED else asked.quantity
+        quantity = self.filled if status is _FILLED else asked.quantity
         return OrderReport(
-            client_id=asked.client_id, venue_id=asked.client_id, symbol=asked.symbol, side=asked.side,
-            type=asked.type, status=status, quantity=quantity, filled=self.filled, at=at, price=asked.price,
-            trigger=asked.trigger, reduce_only=asked.reduce_only, reason=reason,
+            asked.client_id, asked.client_id, asked.symbol, asked.side, asked.type, status, quantity, self.filled, at,
+            asked.price, asked.trigger, asked.reduce_only, reason,
         )  # fmt: skip
 
 
@@ -97,16 +98,25 @@ class VenueState:
 
     def active(self, symbol: str) -> bool:
         """Whether a candle of this instrument needs to be looked at: it has a position or orders here."""
-        return symbol in self.positions or any(order.request.symbol == symbol for order in self.orders)
+        if symbol in self.positions:
+            return True
+        for order in self.orders:
+            if order.request.symbol == symbol:
+                return True
+        return False
 
     def holding(self, position: VenuePosition) -> "VenueState":
         """The same with this position; one without quantity is taken out."""
+        return VenueState(self.wallet, self.held_with(position), self.orders, self.trades)
+
+    def held_with(self, position: VenuePosition) -> dict[str, VenuePosition]:
+        """All positions with the newer form of this one."""
         kept = dict(self.positions)
         # Taken out and put in again, it comes last, as a row that was written last.
         kept.pop(position.symbol, None)
         if position.quantity:
             kept[position.symbol] = position
-        return VenueState(self.wallet, kept, self.orders, self.trades)
+        return kept
 
     def updating(self, order: VenueOrder) -> "VenueState":
         """The same with the newer form of an order that rests; one that does not rest stays out."""
@@ -115,7 +125,11 @@ class VenueState:
 
     def without(self, client_id: str) -> "VenueState":
         left = tuple([order for order in self.orders if order.request.client_id != client_id])
-        return self if len(left) == len(self.orders) else VenueState(self.wallet, self.positions, left, self.trades)
+        return self if len(left) == len(self.orders) else self.keeping(left)
+
+    def keeping(self, orders: tuple[VenueOrder, ...]) -> "VenueState":
+        """The same with these orders alone."""
+        return VenueState(self.wallet, self.positions, orders, self.trades)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +159,10 @@ def charge(value: Decimal, rate: Decimal) -> Decimal:
 
 def level(request: OrderRequest) -> Decimal | None:
     """The price at which an order waits: a limit's price, a stop's or target's trigger; None: it does not."""
-    if request.type is OrderType.MARKET:
+    kind = request.type
+    if kind is _MARKET:
         return None
-    return request.price if request.type is OrderType.LIMIT else request.trigger
+    return request.price if kind is _LIMIT else request.trigger
 
 
 def reservation(request: OrderRequest, remaining: Decimal, rules: InstrumentRules) -> Decimal:
@@ -156,8 +171,8 @@ def reservation(request: OrderRequest, remaining: Decimal, rules: InstrumentRule
     An order that is not reduce-only reserves on whichever side it is: the position that it opposes may be
     gone when it fills.
     """
-    price = level(request)
-    if request.reduce_only or price is None:
+    price = None if request.reduce_only else level(request)
+    if price is None:
         return ZERO
     value = round_cash_up(remaining * price)
     return initial_margin(value, request.leverage) + charge(value, max(rules.taker_fee, rules.maker_fee, ZERO))
@@ -165,8 +180,12 @@ def reservation(request: OrderRequest, remaining: Decimal, rules: InstrumentRule
 
 def available(state: VenueState) -> Decimal:
     """Cash that neither a position's margin nor a resting entry holds. Unrealised results do not count."""
-    margins = sum((position.margin for position in state.positions.values()), ZERO)
-    return state.wallet - margins - sum((order.reserved for order in state.orders), ZERO)
+    left = state.wallet
+    for position in state.positions.values():
+        left -= position.margin
+    for order in state.orders:
+        left -= order.reserved
+    return left
 
 
 def equity(state: VenueState, marks: Mapping[str, Decimal]) -> Decimal:
