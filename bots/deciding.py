@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import F
 
-from . import asking, deciders
+from . import asking, deciders, matching
 from .deciders import Decider
 from .domain import emergency, repair
 from .domain.briefing import Briefing
@@ -80,7 +80,7 @@ def mendable(briefing: Briefing, raw: Mapping[str, Any], *, emergency_only: bool
 def decider_of(bot: Bot, cycle: Cycle | None = None) -> Decider:
     """Who answers for a bot. Raises UnknownDecider for a strategy there is not."""
     if not bot.decider.startswith(MODEL):
-        return deciders.get(bot.decider)
+        return matching.decider(bot)
     return ModelDecider(bot, chain_of(bot), cycle, emergency=cycle is not None and cycle.trigger == Trigger.EMERGENCY)
 
 
@@ -137,8 +137,9 @@ def chain_of(bot: Bot) -> list[LanguageModel]:
 
 
 def choices(bot: Bot) -> list[tuple[str, str]]:
-    """Who could decide for a bot: whoever could for its owner, and the one it has."""
-    return [(name, name) for name in dict.fromkeys([*names_for(bot.owner_id), *([bot.decider] if bot.pk else [])])]
+    """Who could decide for a bot: whoever could for its owner, lots that match another bot, and the one it has."""
+    names = [*names_for(bot.owner_id), *matching.choices(bot.owner_id), *([bot.decider] if bot.pk else [])]
+    return [(name, name) for name in dict.fromkeys(names)]
 
 
 def names_for(owner: int) -> list[str]:

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Round
 
+from bots.deciders import BASELINES
 from bots.models import Bot, Budget
 from ledger.domain.performance import gains_over_losses, rate_of_return, share_of_wins
 from ledger.domain.portfolio import HeldPosition, Portfolio
@@ -65,6 +66,11 @@ class Standing:
     @property
     def asks_a_model(self) -> bool:
         return self.bot.decider.startswith("model:") or bool(self.model_cost or self.unknown_costs)
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is there to be compared with: whoever is not better has shown nothing."""
+        return self.bot.decider.partition("@")[0] in BASELINES
 
     @property
     def equity(self) -> Decimal:

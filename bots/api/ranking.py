@@ -106,6 +106,7 @@ class StandingSerializer(serializers.Serializer):
     monogram = serializers.CharField(source="bot.monogram")
     colour = serializers.IntegerField(source="bot.colour")
     decider = serializers.CharField(source="bot.decider")
+    baseline = serializers.BooleanField(help_text="There to be compared with, such as buy and hold or luck.")
     status = serializers.ChoiceField(source="bot.status", choices=BotStatus.choices)
     currency = serializers.CharField(source="bot.book.currency")
     equity = Amount()

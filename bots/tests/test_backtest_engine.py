@@ -60,7 +60,7 @@ def told(result):
 
 
 @pytest.mark.requirement("BKT-03")
-@pytest.mark.parametrize("name", ["house:sma_cross", "house:trend", "house:mean_reversion"])
+@pytest.mark.parametrize("name", ["house:sma_cross", "house:trend", "house:mean_reversion", "house:breakout"])
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), holes=st.lists(st.integers(10, 1190), max_size=3))
 def test_what_a_decider_foresees_changes_nothing(name, seed, holes):

@@ -9,6 +9,7 @@ import pytest
 
 from bots import deciders
 from bots.domain.decisions import parse, schema
+from bots.domain.frequency import frequency
 from bots.domain.judgement import Outcome, judge
 from bots.domain.policy import PRESETS
 from bots.tests.builders import BTC, ETH, NOW, SOL, briefing, candles, d, held, pending, portfolio, rules, view, walk
@@ -17,7 +18,11 @@ from markets.domain.snapshot import InstrumentView, Series
 
 SYMBOLS = {BTC: (60_000.0, "0.1", "0.001"), ETH: (3_000.0, "0.01", "0.01"), SOL: (0.15, "0.00001", "1")}
 FRAMES = ("1m", "5m", "15m", "1h")
-HOUSE = ("house:buy_and_hold", "house:mean_reversion", "house:random", "house:sma_cross", "house:trend")
+HOUSE = (
+    "house:breakout", "house:buy_and_hold", "house:equal_weight", "house:mean_reversion", "house:random",
+    "house:random_like", "house:sma_cross", "house:trend",
+)  # fmt: skip
+RARE = ("house:mean_reversion", "house:random_like")
 
 
 def market(symbol=BTC, *, seed=1, days=16, frames=FRAMES, now=NOW, ends=None, drift=0.0) -> InstrumentView:
@@ -73,11 +78,11 @@ def test_what_a_strategy_enters_conforms_to_its_policy(name, preset):
         entered += len(entries)
         assert [item for item in entries if item.outcome == Outcome.REFUSED] == []
         assert len(entries) <= PRESETS[preset].max_positions
-    if name != "house:mean_reversion":
+    if name not in RARE:
         assert entered
 
 
-@pytest.mark.parametrize("name", ["house:trend", "house:random", "house:mean_reversion"])
+@pytest.mark.parametrize("name", ["house:trend", "house:random", "house:mean_reversion", "house:breakout"])
 def test_without_enough_candles_it_holds_and_says_so(name):
     young = [market(symbol, days=1, frames=("1h",)) for symbol in SYMBOLS]
     raw, plan = ask(
@@ -228,7 +233,9 @@ def test_get_lists_the_names_there_are():
     assert deciders.names() == HOUSE
     assert {deciders.get(name).name for name in HOUSE} == set(HOUSE)
     assert all(deciders.get(name).description.endswith(".") for name in HOUSE)
-    with pytest.raises(deciders.UnknownDecider, match="house:buy_and_hold, house:mean_reversion, house:random"):
+    with pytest.raises(
+        deciders.UnknownDecider, match="house:breakout, house:buy_and_hold, house:equal_weight, house:mean_reversion"
+    ):
         deciders.get("house:luck")
 
 
@@ -244,3 +251,70 @@ def test_an_empty_market_is_answered(three):
     nothing = [replace(one, series={name: Series(name, Candles.of([])) for name in FRAMES}) for one in three]
     for name in ("house:trend", "house:mean_reversion"):
         assert {item["action"] for item in ask(name, briefing(*nothing))[0].values()} == {"hold"}
+
+
+@pytest.mark.requirement("BOT-11")
+@pytest.mark.parametrize(
+    ("ends", "action"), [((1.0, 1.02), "open_long"), ((1.0, 0.98), "open_short"), ((1.0,), "hold")]
+)
+def test_breakout_enters_beyond_the_range_and_not_inside_it(ends, action):
+    raw, plan = ask("house:breakout", briefing(market(ends=[1.0] * 30 + list(ends)), timeframes=("1m",)))
+
+    assert raw[BTC]["action"] == action, raw[BTC]["reason"]
+    assert [draft.long for draft in plan.drafts] == ([action == "open_long"] if action != "hold" else [])
+
+
+def test_breakout_leaves_when_the_middle_of_the_range_gives_way():
+    rising = market(ends=[1.0] * 30 + [1.02])
+    mark = rising.quote.mark
+
+    def action(long):
+        own = held(BTC, long=long, entry=mark, mark=mark, quantity="0.01", stop=mark * (d("0.9") if long else d("1.1")))
+        told = briefing(rising, portfolio_=portfolio(own), timeframes=("1m",))
+        return ask("house:breakout", told)[0][BTC]["action"]
+
+    assert action(long=True) == "hold"
+    assert action(long=False) == "close"
+
+
+@pytest.mark.requirement("BOT-11")
+def test_equal_weight_puts_the_same_money_into_each_and_never_again(three):
+    wide = replace(PRESETS["bold"], max_positions=3)
+    _, plan = ask(
+        "house:equal_weight", briefing(*three, policy_=wide, portfolio_=portfolio(cash=100_000)), invested=0.3
+    )
+
+    worth = [float(draft.quantity * one.quote.mark) for draft, one in zip(plan.drafts, three, strict=True)]
+    assert worth == pytest.approx([10_000] * 3, rel=0.01)
+
+    mark = three[0].quote.mark
+    holding = portfolio(held(BTC, entry=mark, mark=mark, quantity="0.01", stop=mark / 2), cash=9_999, deposited=10_000)
+    assert {item["action"] for item in ask("house:equal_weight", briefing(*three, portfolio_=holding))[0].values()} == {
+        "hold"
+    }
+
+
+@pytest.mark.requirement("BOT-11")
+def test_lots_of_the_same_seed_and_slot_are_the_same_and_as_frequent_as_asked(three):
+    decider = deciders.get("house:random_like", {"entry_chance": 0.1, "long_share": 1})
+
+    def entries(seed):
+        answers = [decider.decide(briefing(*three, seed=seed, slot_index=slot)) for slot in range(400)]
+        return [
+            (n, i["symbol"], i["action"]) for n, a in enumerate(answers) for i in a["items"] if i["action"] != "hold"
+        ]
+
+    found = entries(1)
+    assert found == entries(1) != entries(2)
+    assert {action for _, _, action in found} == {"open_long"}
+    assert 80 < len(found) < 160  # of 1,200 draws a tenth
+
+
+def test_the_frequency_of_others_is_matched_by_chances():
+    found = frequency(positions=20, longs=15, held=20 * 3_600, slots=1_000, interval=60, instruments=2)
+
+    assert found.exit_chance == pytest.approx(1 / 60)
+    assert found.entry_chance == pytest.approx(20 / (2_000 - 1_200))
+    assert found.long_share == 0.75
+    with pytest.raises(ValueError, match="no closed trades"):
+        frequency(positions=0, longs=0, held=0, slots=10, interval=60, instruments=1)
