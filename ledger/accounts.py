@@ -1,14 +1,16 @@
-"""Opening paper accounts and moving capital between books. Refuses amounts that are not there."""
+"""Opening accounts, paper and live, and moving capital between books. Refuses amounts that are not there."""
 
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
 
+from markets.exchanges.base import Unanswered
 from markets.exchanges.paper import open_account
 from markets.models import Feed
 
-from . import booking
+from . import booking, comparing
+from .gateway import venue_of
 from .models import Account, Book, BookKind, CashKind, User
 
 
@@ -28,6 +30,36 @@ def open_paper_account(
     )
     booking.post(book=book, kind=CashKind.DEPOSIT, amount=deposit, ref=f"deposit:{account.key}", at=at)
     return account
+
+
+def open_books(*, account: Account, wall: datetime) -> bool:
+    """Begin the books of a live account with what is at its venue now; False where they were begun before.
+
+    The wallet is one deposit, positions are the unassigned book's, and what the venue reported before is its own
+    past. Raises Unanswered where the venue does not answer.
+    """
+    if account.books_from is not None:
+        return False
+    venue = venue_of(account)
+    told = venue.reports(after=account.report_cursor)
+    shown = comparing.picture(venue)
+    later = venue.reports(after=told[-1].cursor if told else account.report_cursor)
+    if len(later) > len(told) or (later and told and later[-1].cursor != told[-1].cursor):
+        raise Unanswered("The account traded while its books were being opened; they are opened at the next try.")
+    with transaction.atomic():
+        begun = Account.objects.filter(pk=account.pk, books_from__isnull=True)
+        account.report_cursor = told[-1].cursor if told else account.report_cursor
+        if not begun.update(books_from=wall, report_cursor=account.report_cursor):
+            return False
+        account.books_from = wall
+        book, _ = Book.objects.get_or_create(
+            account=account,
+            kind=BookKind.UNASSIGNED,
+            defaults={"owner": account.owner, "name": "unassigned", "currency": account.currency},
+        )
+        booking.post(book=book, kind=CashKind.DEPOSIT, amount=shown.wallet, ref=f"opening:{account.key}", at=wall)
+        booking.take_over(book=book, positions=shown.positions.values(), at=wall)
+    return True
 
 
 @transaction.atomic

@@ -29,9 +29,10 @@ def fresh(account: Account, reports: Sequence[Report]) -> list[Report]:
     if states:
         seen |= _told(account, states)
     new = []
+    begin = account.books_from
     for report in reports:
         name = _name(report)
-        if name not in seen:
+        if name not in seen and (begin is None or report.at >= begin):
             seen.add(name)
             new.append(report)
     return new

@@ -4,12 +4,12 @@
 trade id that came twice all the same is refused by the database, and the batch with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from markets.domain.orders import Fill, Income
+from markets.domain.orders import Fill, Income, VenuePosition
 from markets.domain.rounding import ZERO, round_cash
 from markets.models import Instrument
 from markets.updates import update_rows
@@ -38,6 +38,7 @@ POSITION_FIELDS = (
     "leverage",
     "funding",
     "state",
+    "long",
     "opened_at",
     "closed_at",
     "exit_reason",
@@ -56,6 +57,18 @@ def post(*, book: Book, kind: str, amount: Decimal, ref: str, at: datetime) -> C
     return CashEntry.objects.create(
         account_id=book.account_id, book=book, kind=kind, currency=book.currency, amount=amount, ref=ref, at=at
     )
+
+
+def take_over(*, book: Book, positions: Iterable[VenuePosition], at: datetime) -> None:
+    """Positions that a live account held before its books began, as its venue tells them. Nobody's, so unmanaged."""
+    instruments = {i.symbol: i for i in Instrument.objects.filter(exchange=book.account.feed.exchange)}  # type: ignore[union-attr]
+    for held in positions:
+        size = abs(held.quantity)
+        Position.objects.create(
+            account=book.account, book=book, instrument=instruments[held.symbol], state=PositionState.OPEN,
+            long=held.quantity > 0, quantity=held.quantity, size=size, cost=held.cost, entry_value=held.cost,
+            entry_quantity=size, margin=held.margin, leverage=held.leverage, opened_at=at,
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -108,7 +121,7 @@ def book_fill(batch: Batch, fill: Fill) -> Trade:
     batch.trades.append(trade)
     _note(batch, position)
     if begun is not None:
-        _begin(batch, position, begun, fill)
+        _begin(batch, position, begun, fill, order)
     ref = f"trade:{instrument.pk}:{fill.trade_id}"
     _enter(batch, book, CashKind.REALISED, trade.realised, ref, fill.at, position, trade)
     _enter(batch, book, CashKind.FEE, -fill.fee, ref, fill.at, position, trade, fill.fee_currency, rate)
@@ -231,14 +244,20 @@ def _unplanned(batch: Batch, book: Book, instrument: Instrument, fill: Fill, ord
     """
     position = Position(account=batch.account, book=book, instrument=instrument, long=fill.side.sign > 0)
     if order is not None:
-        position.intent = order.intent
-        if order.position is not None:
-            position.stop, position.expires_at = order.position.stop, order.position.expires_at
+        _hand_on(position, order)
     batch.positions[instrument.pk] = position
     return position
 
 
-def _begin(batch: Batch, ended: Position, begun: Figures, fill: Fill) -> None:
+def _hand_on(position: Position, order: Order) -> None:
+    """The plan of an order's own position becomes that of a position which the order has opened after all."""
+    position.intent = order.intent
+    if order.position is not None:
+        for name in ("stop", "expires_at") if order.reduce_only else ("stop", "target", "trail", "expires_at"):
+            setattr(position, name, getattr(order.position, name))
+
+
+def _begin(batch: Batch, ended: Position, begun: Figures, fill: Fill, order: Order | None) -> None:
     position = Position(
         account=batch.account,
         book=ended.book,
@@ -249,8 +268,11 @@ def _begin(batch: Batch, ended: Position, begun: Figures, fill: Fill) -> None:
         opened_at=fill.at,
         peak=fill.price,
         trough=fill.price,
+        unprotected_since=fill.at,
         **{name: getattr(begun, name) for name in FIGURES},
     )
+    if order is not None:
+        _hand_on(position, order)
     batch.positions[ended.instrument_id] = position
     _note(batch, position)
 

@@ -38,7 +38,7 @@ def fates(*, account: Account, alone: bool) -> dict[int, Answer]:
     venue = venue_of(account)
     if account.certain:
         doubtful = doubtful if alone else doubtful.filter(sent_at__lt=late)
-        found: dict[int, Answer] = {order.pk: _certain(venue.order(str(order.client_id))) for order in doubtful}
+        found: dict[int, Answer] = {order.pk: certain(venue.order(str(order.client_id))) for order in doubtful}
     else:
         due = [order for order in doubtful.select_related("instrument") if alone or _due(order, wall)]
         found = _looked_up(account, venue, due, wall) if due else {}
@@ -51,7 +51,7 @@ def _due(order: Order, wall: datetime) -> bool:
     return order.sent_at is None or order.sent_at < wall - ordering.IN_FLIGHT
 
 
-def _certain(report: OrderReport | None) -> Answer:
+def certain(report: OrderReport | None) -> Answer:
     if report is None:
         return GONE
     if report.status == VenueStatus.REFUSED:
@@ -76,7 +76,7 @@ def _looked_up(account: Account, venue: Venue, orders: Iterable[Order], wall: da
         if report is None:
             missing.append(order)
         else:
-            answers[order.pk] = _certain(report)
+            answers[order.pk] = certain(report)
     if missing:
         shown = Evidence(
             {report.client_id: report for report in venue.open_orders()},

@@ -341,7 +341,7 @@ def missed(*, orders: Sequence[Order], wall: datetime) -> None:
         if order.state != OrderState.UNKNOWN:
             _doubted(order, "The venue has not answered, and does not show this order yet.")
         order.lookups += 1
-        order.lookup_at = lookups.next_at(order.lookups, wall)
+        order.lookup_at = lookups.next_at(order.lookups, order.deadline_at, wall)
     update_rows(orders, RECORDED)
 
 

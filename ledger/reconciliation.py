@@ -1,118 +1,188 @@
-"""Compares the ledger with the venue, item by item, and tells what differs in words. It mends nothing.
+"""Compares the ledger with the venue, mends what can be mended by importing, and tells the rest in words.
 
-Wallet against journal, positions, live orders, and whether a stop covers every position. An account that does
-not agree is halted until a person has looked.
+What the venue has and we missed is imported; what is not ours is recorded and left alone; an account that does not
+agree stops trading, says why, and trades again by itself once it agrees. Doing it again changes nothing.
 """
 
-from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
-from markets.domain.orders import OrderReport
-from markets.domain.rounding import ZERO
+import structlog
+from django.db.models import F
 
-from . import states
-from .domain.money import balances
-from .gateway import venue_of
-from .models import Account, CashEntry, Order, Position, Trade, TradingStateKind
-from .protection import uncovered
+from markets import connections
+from markets.exchanges.base import KeyRefused, Remote, Unanswered
+from markets.feeds import clock
 
+from . import comparing, discrepancies, lookups, ordering, reports, states
+from .arrivals import ours
+from .comparing import Difference, Picture
+from .gateway import NoVenue, venue_of
+from .models import Account, Discrepancy, Order, OrderState, Outcome, TradingState, TradingStateKind
+from .states import scope_name
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing on which ledger and venue (or the ledger with itself) do not agree."""
+__all__ = ["Difference", "check", "differences", "heard", "settle_orders", "silent"]
 
-    what: str
-    ledger: str
-    venue: str
-
-    def __str__(self) -> str:
-        return f"{self.what}: the ledger says {self.ledger}, the venue {self.venue}"
-
-
-def check(*, account: Account, wall: datetime) -> list[Difference]:
-    """Compare an account and store the outcome on it; one that does not agree is halted and says why."""
-    found = differences(account)
-    if not found:
-        Account.objects.filter(pk=account.pk).update(reconciled_at=wall, trouble="")
-        return found
-    trouble = f"{found[0]}{f' (and {len(found) - 1} more)' if len(found) > 1 else ''}."[:300]
-    Account.objects.filter(pk=account.pk).update(trouble=trouble)
-    states.change(scope=account, state=TradingStateKind.HALTED, reason=trouble, by=None, now=wall)
-    return found
+LOOK_BACK = timedelta(days=7)  # as far as most venues list trades without being asked for a stretch
+MARGIN = timedelta(minutes=10)  # what a venue may show late
+TRIES = 3
+SILENCE = timedelta(seconds=60)  # after which an account whose venue does not answer stops trading
+log = structlog.get_logger(__name__)
 
 
 def differences(account: Account) -> list[Difference]:
     """Everything that does not agree, to the last unit; an empty list is the only good answer.
 
-    Call it when no order is under way: what the venue has reported must be booked first.
+    Call it when no order is under way: what the venue has reported must be booked first. Raises Unanswered.
     """
-    return [*_cash(account), *_positions(account), *_orders(account), *_stops(account), *_doubles(account)]
+    return comparing.between(account, comparing.picture(venue_of(account)))
 
 
-def _cash(account: Account) -> list[Difference]:
-    found = []
-    wallet = venue_of(account).wallet()
-    journal = balances(CashEntry.objects.filter(account=account).values_list("currency", "amount"))
-    if journal.get(account.currency, ZERO) != wallet:
-        found.append(Difference("wallet", str(journal.get(account.currency, ZERO)), str(wallet)))
-    for book in account.books.all():
-        entries = balances(book.entries.values_list("currency", "amount")).get(book.currency, ZERO)
-        if entries != book.cash:
-            found.append(Difference(f"cash of {book.name}", f"{book.cash} in the book", f"{entries} in its journal"))
-    return found
+def check(*, account: Account, wall: datetime, at_once: bool = True) -> list[Difference]:
+    """Compare an account, mend what can be, store what came of it; what still stands between the two.
+
+    An account that does not agree is halted and says why. Unless `at_once`, a difference has to be seen twice before
+    that, because a venue's lists may lag behind each other. Where the venue does not answer nothing is concluded.
+    """
+    try:
+        found = _seen(account, wall)
+    except (Unanswered, NoVenue) as silence:
+        silent(account=account, wall=wall, silence=silence)
+        return []
+    if found is None:
+        Account.objects.filter(pk=account.pk).update(compared_at=wall)
+        return []
+    standing = discrepancies.note(account=account, found=found, wall=wall)
+    hard = [row for row in standing if row.outcome == Outcome.OPEN and (at_once or row.seen_at > row.found_at)]
+    if hard:
+        _stop(account, _in_words(hard), wall)
+    elif not any(row.outcome == Outcome.OPEN for row in standing):
+        _agrees(account, wall)
+    Account.objects.filter(pk=account.pk).update(compared_at=wall, compare_asked_at=None)
+    heard(account=account)
+    return [difference for difference in found if not difference.foreign]
 
 
-def _positions(account: Account) -> list[Difference]:
-    at_venue = {p.symbol: (p.quantity, p.cost, p.margin) for p in venue_of(account).positions()}
-    rows = Position.objects.open().filter(account=account).select_related("instrument")
-    ours = {p.instrument.symbol: (p.quantity, p.cost, p.margin) for p in rows}
-    return [
-        Difference(f"position in {symbol}", _figures(ours.get(symbol)), _figures(at_venue.get(symbol)))
-        for symbol in sorted(ours.keys() | at_venue.keys())
-        if ours.get(symbol) != at_venue.get(symbol)
-    ]
+def _seen(account: Account, wall: datetime) -> list[Difference] | None:
+    """What differs; None where an account is so busy that no moment was found at which everything was booked."""
+    if not account.certain:
+        return _mended(account, wall)
+    if account.feed.lock_step:
+        return differences(account)
+    for _ in range(TRIES):
+        reports.resolve(account=account, now=wall)
+        with connections.one_moment():
+            account.refresh_from_db(fields=["report_cursor", "revision"])
+            if not venue_of(account).reports(after=account.report_cursor):
+                return differences(account)
+    return None
 
 
-def _figures(figures: tuple[Decimal, Decimal, Decimal] | None) -> str:
-    return "none" if figures is None else "quantity {}, cost {}, margin {}".format(*figures)
+def _mended(account: Account, wall: datetime) -> list[Difference]:
+    """What still differs at a venue across a network after everything it could tell has been imported."""
+    now = clock.now(account.feed, wall)
+    reports.resolve(account=account, now=now)
+    shown = comparing.picture(venue_of(account))
+    found = comparing.between(account, shown)
+    if all(difference.foreign for difference in found):
+        return found
+    settle_orders(account, shown, wall, now)
+    _history(account, wall, now)
+    left = differences(account)
+    standing = {difference.what for difference in left}
+    done = [difference for difference in found if difference.what not in standing]
+    discrepancies.imported(account=account, found=done, wall=wall)
+    return left
 
 
-def _orders(account: Account) -> list[Difference]:
-    at_venue = {report.client_id: report for report in venue_of(account).open_orders()}
-    ours = {str(order.client_id): order for order in Order.objects.live().filter(account=account)}
-    return [
-        Difference(f"order {client_id}", _order(ours.get(client_id)), _report(at_venue.get(client_id)))
-        for client_id in sorted(ours.keys() ^ at_venue.keys())
-    ]
+def settle_orders(account: Account, shown: Picture, wall: datetime, now: datetime) -> None:
+    """Orders that one side has live and the other has not: the venue is asked for each, and believed."""
+    venue = venue_of(account)
+    answers = {}
+    for order in missing(account, shown, wall):
+        report = venue.order(str(order.client_id))
+        if report is None:
+            ordering.missed(orders=[order], wall=wall)
+        elif not report.status.live:
+            answers[order.pk] = lookups.certain(report)
+    if answers:
+        reports.collect(account=account, now=now, answers=answers)
+    for order in _written_off(account, shown):
+        report = venue.order(str(order.client_id))
+        if report is not None and report.status.live:
+            ordering.revive(order=order, report=report)
 
 
-def _order(order: Order | None) -> str:
-    return "nothing live" if order is None else f"{order.role} {order.state}"
+def missing(account: Account, shown: Picture, wall: datetime) -> list[Order]:
+    """Orders that rest by our account of it and that the venue does not list. One just sent may not be listed yet."""
+    resting = Order.objects.resting().filter(account=account, sent_at__lt=wall - timedelta(seconds=2))
+    return [order for order in resting.select_related("instrument") if str(order.client_id) not in shown.orders]
 
 
-def _report(report: OrderReport | None) -> str:
-    return "nothing live" if report is None else f"{report.type} {report.status}"
+def _written_off(account: Account, shown: Picture) -> list[Order]:
+    ids = [client_id for client_id in shown.orders if ours(client_id)]
+    ended = (OrderState.REFUSED, OrderState.CANCELLED)
+    return list(Order.objects.filter(account=account, client_id__in=ids, state__in=ended))
 
 
-def _stops(account: Account) -> list[Difference]:
-    return [
-        Difference(
-            f"stop of {position.instrument.symbol}", f"position of {position.quantity}", "no stop that covers it"
-        )
-        for position in uncovered(account)
-    ]
+def _history(account: Account, wall: datetime, now: datetime) -> None:
+    """Import what the stream of reports has not brought: all fills and income since the last time both agreed."""
+    venue = venue_of(account)
+    since = max((account.reconciled_at or account.created_at) - MARGIN, wall - LOOK_BACK)
+    if hasattr(venue, "history"):
+        remote: Remote = venue  # type: ignore[assignment]
+        told = remote.history(clock.now(account.feed, since))
+        reports.collect(account=account, now=now, extra=told)
 
 
-def _doubles(account: Account) -> list[Difference]:
-    """More than one live order of an intent and role; a stop being replaced is the exception."""
-    live = Order.objects.live().filter(account=account, replaced_by__isnull=True)
-    counts = Counter(live.values_list("intent_id", "role"))
-    found = [
-        Difference(f"live {role} orders of intent {intent}", str(count), "at most 1")
-        for (intent, role), count in counts.items()
-        if count > 1
-    ]
-    trades = Counter(Trade.objects.filter(account=account).values_list("instrument_id", "venue_trade_id"))
-    return found + [Difference(f"trade {key}", str(n), "1") for key, n in trades.items() if n > 1]
+# --- What follows for the account --------------------------------------------------------------------------
+
+
+def _in_words(hard: Sequence[Discrepancy]) -> str:
+    more = f" (and {len(hard) - 1} more)" if len(hard) > 1 else ""
+    return f"{hard[0]}{more}."[:300]
+
+
+def _stop(account: Account, trouble: str, wall: datetime) -> None:
+    """Halt the account with a reason; a state that is as strict already stays what it is."""
+    Account.objects.filter(pk=account.pk).update(trouble=trouble)
+    current = _state(account)
+    if current is None or current.state != TradingStateKind.HALTED:
+        states.change(scope=account, state=TradingStateKind.HALTED, reason=trouble, by=None, now=wall)
+
+
+def _agrees(account: Account, wall: datetime) -> None:
+    """Both agree: an account that was halted for want of that trades again, and one that a person halted does not."""
+    before = Account.objects.filter(pk=account.pk).values_list("trouble", flat=True).get()
+    Account.objects.filter(pk=account.pk).update(reconciled_at=wall, trouble="")
+    current = _state(account)
+    by_us = current is not None and current.changed_by_id is None and current.state == TradingStateKind.HALTED
+    if before and by_us:
+        why = "Ledger and venue agree again"
+        states.change(scope=account, state=TradingStateKind.ACTIVE, reason=why, by=None, now=wall)
+
+
+def _state(account: Account) -> TradingState | None:
+    return TradingState.objects.current().filter(scope=scope_name(account)).first()
+
+
+def silent(*, account: Account, wall: datetime, silence: Exception) -> None:
+    """The venue was not reached. For a while that means nothing; then, or where it refuses the key, trading stops."""
+    log.warning("venue_unanswered", account=account.pk, why=str(silence))
+    rows = Account.objects.filter(pk=account.pk)
+    rows.filter(silent_since__isnull=True).update(silent_since=wall)
+    rows.update(compared_at=wall, compare_asked_at=None)
+    account.silent_since = account.silent_since or wall
+    since = rows.values_list(F("silent_since"), flat=True).get() or wall
+    if isinstance(silence, KeyRefused):
+        rows.update(check_passed=False, checked_at=wall, check_result=str(silence)[:400])
+        _stop(account, f"The exchange refuses the key: {silence}"[:300], wall)
+    elif isinstance(silence, NoVenue) or wall - since >= SILENCE:
+        _stop(account, f"The venue does not answer: {silence}"[:300], wall)
+
+
+def heard(*, account: Account) -> None:
+    """The venue answers again. What was halted for its silence trades again once both agree."""
+    if account.silent_since is not None:
+        Account.objects.filter(pk=account.pk).update(silent_since=None, compare_asked_at=F("silent_since"))
+        account.silent_since = None

@@ -17,7 +17,7 @@ from markets.exchanges import paper
 from markets.exchanges.base import Numbered, Unanswered
 from markets.models import Feed, Instrument, Quote
 
-from . import arrivals, booking, lookups, ordering
+from . import arrivals, booking, late_fills, lookups, ordering
 from .gateway import venue_of
 from .models import Account, AccountKind, Book, Order, Position, PositionState
 
@@ -120,6 +120,7 @@ def _book_once(
     reports = [*extra, *(entry.report for entry in numbered)]
     if not account.certain:  # Looked at again, for another collector may have booked meanwhile.
         reports = arrivals.in_order(arrivals.fresh(account, reports))
+    late = {} if account.certain else late_fills.late(account, reports)
     batch = _load(account, reports, answers)
     ordering.record(orders=batch.orders, answers=answers, reports=reports, now=now)
     for report in reports:
@@ -127,6 +128,8 @@ def _book_once(
             booking.book_fill(batch, report)
         elif isinstance(report, Income):
             booking.book_income(batch, report)
+    for symbol, since in late.items():
+        late_fills.fold_again(batch, batch.instruments[symbol], since)
     booking.write(batch)
     _release(batch, now)
     for book_id in {position.book_id for position in batch.changed} | {o.book_id for o in batch.orders.values()}:

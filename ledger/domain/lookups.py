@@ -16,9 +16,10 @@ def deadline(sent_at: datetime | None, wall: datetime) -> datetime:
     return (sent_at or wall) + PATIENCE
 
 
-def next_at(tries: int, wall: datetime) -> datetime:
-    """When to look again after `tries` looks that found nothing."""
-    return wall + timedelta(seconds=PAUSES[min(tries, len(PAUSES)) - 1])
+def next_at(tries: int, deadline_at: datetime | None, wall: datetime) -> datetime:
+    """When to look again after `tries` looks that found nothing: less and less often, and at the deadline."""
+    again = wall + timedelta(seconds=PAUSES[min(tries, len(PAUSES)) - 1])
+    return min(again, deadline_at) if deadline_at is not None and deadline_at > wall else again
 
 
 def never_arrived(*, tries: int, deadline_at: datetime | None, wall: datetime, explained: bool) -> bool:

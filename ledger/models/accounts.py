@@ -62,6 +62,10 @@ class Account(models.Model):
     silent_since = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Wall time since which its venue has not answered."
     )
+    books_from = models.DateTimeField(
+        null=True, blank=True, editable=False,
+        help_text="Market time from which the books of a live account are kept: what was there then is its opening.",
+    )  # fmt: skip
     armed = models.BooleanField(
         default=False, help_text="Live accounts only: whether new exposure may be taken with real money."
     )

@@ -42,15 +42,25 @@ class Command(BaseCommand):
             raise CommandError("The ledger and the venue do not agree.", returncode=1)
 
     def compare(self, account: Account) -> list[str]:
+        if account.feed.lock_step:
+            found = self.held(account)
+        else:
+            found = reconciliation.check(account=account, wall=datetime.now(UTC), at_once=False)
+        account.refresh_from_db(fields=["silent_since"])
+        if account.silent_since is not None:
+            return ["its venue does not answer, so nothing was compared"]
+        return [str(difference) for difference in found]
+
+    def held(self, account: Account) -> list[reconciliation.Difference]:
+        """Between two instants of a lock-step market: book, enforce, and nobody else is at work meanwhile."""
         try:
             with driving.held(account.feed):
                 now = clock.now(account.feed)
                 reports.resolve(account=account, now=now, alone=self.alone)
                 guardian.sweep(feed=account.feed, now=now)
-                found = reconciliation.check(account=account, wall=datetime.now(UTC))
+                return reconciliation.check(account=account, wall=datetime.now(UTC))
         except driving.Busy as busy:
             raise CommandError(str(busy), returncode=2) from None
-        return [str(difference) for difference in found]
 
     def tell(self, found: dict[str, list[str]]) -> None:
         for name, differences in found.items():
