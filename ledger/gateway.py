@@ -4,7 +4,7 @@ The one place that turns an account into something that takes orders.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from markets import connections
 from markets.domain.orders import Answer, Denied, OrderReport, OrderRequest, VenuePosition
 from markets.exchanges import live_clients
 from markets.exchanges.base import Numbered, Venue
+from markets.exchanges.budget import SharedGate
 from markets.exchanges.live import LiveVenue
 from markets.exchanges.paper import PaperVenue
 from markets.models.feeds import FeedKind
@@ -61,7 +62,26 @@ def client_of(account: Account) -> Any:
         raise NoVenue(f"The key of the account {account.name} cannot be opened: {trouble}") from None
     demo = bool(opened.pop("demo", False))
     connections.release()
-    return live_clients.of(account.feed.exchange, credentials=opened, demo=demo)
+    return live_clients.of(
+        account.feed.exchange, credentials=opened, demo=demo, gate=AccountGate(account.feed.exchange)
+    )
+
+
+class AccountGate(SharedGate):
+    """The exchange's budget as accounts use it: they come before data, and hold no connection while they wait."""
+
+    def __init__(self, exchange: str) -> None:
+        super().__init__(exchange, urgent=True)
+
+    def admit(self, cost: float, capacity: float) -> None:
+        try:
+            super().admit(cost, capacity)
+        finally:
+            connections.release()
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        super().answered(status, headers)
+        connections.release()
 
 
 def barred(account: Account, role: str) -> Denied | None:

@@ -26,8 +26,9 @@ class SentOrders:
 
     def find(self, client_id: str) -> SentOrder | None:
         named = ours(client_id)
-        orders = Order.objects.filter(account=self._account, client_id=named).select_related("instrument")
-        found = orders.first() if named is not None else None
+        if named is None:
+            return None
+        found = Order.objects.filter(account=self._account, client_id=named).select_related("instrument").first()
         connections.release()
         return _sent(found) if found else None
 
@@ -49,7 +50,7 @@ class SentOrders:
         """When its books were opened; what happened before is in the opening balance."""
         opened = CashEntry.objects.filter(account=self._account).order_by("at").values_list("at", flat=True).first()
         connections.release()
-        return getattr(self._account, "books_from", None) or opened or self._account.created_at
+        return self._account.books_from or opened or self._account.created_at
 
     def rules(self, symbol: str) -> InstrumentRules | None:
         """The rules of an instrument of the account's exchange."""

@@ -48,6 +48,9 @@ class Gate(Protocol):
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         """Called with the HTTP status of each answer."""
 
+    def failed(self, reason: str) -> None:
+        """Called where a request got no answer."""
+
 
 def exists(exchange: str) -> bool:
     """Whether ccxt knows the exchange. Imports ccxt."""

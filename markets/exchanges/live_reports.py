@@ -34,8 +34,8 @@ def history(client: Any, sent: SentOrders, since: int) -> list[Numbered]:
 
 
 def _numbered(reports: Sequence[Report], after: int) -> list[Numbered]:
-    """In the order of their times; places never go back, and none is the one that was asked for."""
-    numbered, place = [], after + 1
+    """In the order of their times; places never go back behind the one that was asked for."""
+    numbered, place = [], after
     for report in sorted(reports, key=_order):
         place = max(place, milliseconds(report.at))
         numbered.append(Numbered(place, report))
@@ -63,7 +63,7 @@ class _Gathering:
     names: dict[tuple[str, str], str] = field(default_factory=dict)  # client ids by (symbol, venue order id)
 
     def everything(self) -> list[Report]:
-        begin = milliseconds(self.sent.since())
+        begin = live_clock.at_venue(self.client, self.sent.since())
         now = live_clock.venue_now(self.client)
         first = max(begin + 1, min(self.after, now) - OVERLAP)
         live = self.sent.live()
@@ -149,12 +149,14 @@ class _Gathering:
         for first, last in _windows(start, now):
             page = 1
             while True:
-                asked = {"startTime": first, "endTime": last, "limit": PAGE, "page": page}
-                rows = live_calls.asked(self.client, lambda asked=asked: self.client.fapiPrivateGetIncome(dict(asked)))
+                rows = self._ask_income({"startTime": first, "endTime": last, "limit": PAGE, "page": page})
                 yield from ((self._symbol(row), row) for row in rows)
                 if len(rows) < PAGE:
                     break
                 page += 1
+
+    def _ask_income(self, params: Mapping[str, Any]) -> Sequence[Row]:
+        return list(live_calls.asked(self.client, lambda: self.client.fapiPrivateGetIncome(dict(params))))
 
     def _symbol(self, row: Row) -> str:
         """Our name of the instrument; empty for what belongs to none."""

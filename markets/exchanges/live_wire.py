@@ -70,5 +70,7 @@ def attempt(client: Any, call: Callable[[], Result]) -> Result | Refused | Denie
         with localcontext():
             result = call()
     except Exception as error:  # ccxt raises what its parsers raise, too
+        if seen.sent and seen.status is None and client.gate is not None:
+            client.gate.failed(f"It cannot be reached ({type(error).__name__}).")
         return live_answers.failure(error, sent=seen.sent, status=seen.status)
     return Unknown("The venue answered, and the answer cannot be read.") if seen.garbled else result
