@@ -63,5 +63,5 @@ def _sent(order: Order) -> SentOrder:
     return SentOrder(
         client_id=str(order.client_id), symbol=order.instrument.symbol, side=Side(order.side),
         type=OrderType(order.type), quantity=order.quantity, at=order.sent_at or order.created_at,
-        venue_id=order.venue_id,
+        filled=order.filled,
     )  # fmt: skip

@@ -9,8 +9,8 @@ from ledger import accounts, credentials, live_orders
 from ledger.models import Account, AccountKind
 from ledger.tests import builders
 from ledger.tests.live_desk import LiveDesk
-from markets.exchanges import live_clients
-from markets.models import FeedKind
+from markets.exchanges import live, live_clients, live_reports
+from markets.models import ExchangeState, FeedKind
 from markets.tests.fake_exchange import FakeExchange, binanceusdm_private
 from markets.tests.fake_exchange.account import Account as Customer
 
@@ -29,6 +29,8 @@ class FakeDesk(LiveDesk):
         settings.EXCHANGE_URLS = {name: fake.url(name) for name in fake.worlds}
         settings.LIVE_TRADING = True
         monkeypatch.setattr(live_orders, "_looked", {})
+        monkeypatch.setattr(live_reports, "LOOK_EVERY", 0.0)
+        monkeypatch.setattr(live, "WHOLE_EVERY", 0.0)
         live_clients.forget()
         fake.faults.clear()
         fake.log.clear()
@@ -57,6 +59,10 @@ class FakeDesk(LiveDesk):
         self.quote(price)
         if sweep:
             self.round()
+
+    def round(self) -> None:
+        ExchangeState.objects.update(used=0)  # a minute has passed, as far as its budget can tell
+        super().round()
 
     def balanced(self) -> list[str]:
         """What breaks the invariants, read from the exchange's own rows; an empty list is the only good answer."""

@@ -24,12 +24,13 @@ from markets.domain.orders import (
     VenuePosition,
 )
 
-from . import live_calls, live_clock, live_modes, live_parsing, live_reports
+from . import live_calls, live_clock, live_looks, live_modes, live_parsing, live_reports
 from .base import KeyRefused, Numbered, Unanswered
 from .live_wire import attempt
 from .sent import SentOrder, SentOrders
 
 LONGEST_WINDOW_MS = 60_000
+WHOLE_EVERY = 60.0
 # Stops look at the last price, as the paper venue and the backtests do.
 TRIGGERS = {"last": "CONTRACT_PRICE", "mark": "MARK_PRICE"}
 Rules = Callable[[str], InstrumentRules | None]
@@ -154,17 +155,32 @@ class LiveVenue:
         return live_reports.look_up(self._client, order)
 
     def open_orders(self) -> Sequence[OrderReport]:
-        """All open orders, conditional ones too, whoever sent them. Raises Unanswered and KeyRefused."""
+        """All open orders, conditional ones too, whoever sent them, oldest first. Raises Unanswered and KeyRefused.
+
+        Where nothing of ours is, what somebody else has may be `WHOLE_EVERY` old.
+        """
         self._load()
-        plain = live_calls.asked(self._client, self._client.fapiPrivateGetOpenOrders)
-        waiting = live_calls.asked(self._client, self._client.fapiPrivateGetOpenAlgoOrders)
+        ours = {order.symbol for order in self._sent.live()} | set(self._sent.symbols())
+        elsewhere: list[OrderReport] | None = getattr(self._client, "elsewhere", None)
+        if live_looks.due(self._client, "all orders", WHOLE_EVERY) or elsewhere is None:
+            self._client.elsewhere = None  # until there is an answer
+            found = self._client.elsewhere = self._open({})
+        else:
+            # Without a symbol the list costs forty times as much: elsewhere it may be a minute old.
+            found = [report for report in elsewhere if report.symbol not in ours]
+            for symbol in sorted(ours):
+                found += self._open({"symbol": self._client.market_id(symbol)})
+        return sorted(found, key=lambda report: report.at)
+
+    def _open(self, where: dict[str, str]) -> list[OrderReport]:
+        plain = live_calls.asked(self._client, lambda: self._client.fapiPrivateGetOpenOrders(dict(where)))
+        waiting = live_calls.asked(self._client, lambda: self._client.fapiPrivateGetOpenAlgoOrders(dict(where)))
         # A triggered one is among the plain ones, under its new id.
         still = [row for row in waiting if not live_parsing.actual_id(row)]
-        reports = [
+        return [
             *(live_parsing.order(row, self._symbol(row)) for row in plain),
             *(live_parsing.conditional(row, self._symbol(row)) for row in still),
         ]
-        return sorted(reports, key=lambda report: report.at)
 
     def positions(self) -> Sequence[VenuePosition]:
         """Raises Unanswered and KeyRefused: a question without an answer never means that nothing is held."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from markets.domain.orders import Fill, Income, OrderReport, Refused, Report
 
-from . import live_calls, live_clock, live_parsing
+from . import live_calls, live_clock, live_looks, live_parsing
 from .base import Numbered, Unanswered
 from .live_parsing import Row, milliseconds
 from .sent import SentOrder, SentOrders
@@ -19,18 +19,20 @@ from .sent import SentOrder, SentOrders
 OVERLAP = int(timedelta(minutes=15).total_seconds() * 1000)
 WEEK = int(timedelta(days=7).total_seconds() * 1000) - 1
 PAGE = 1000
+# Lists in which nothing of ours can have changed are read so often: income and trades cost most of the budget.
+LOOK_EVERY = 10.0
 # An execution whose order the exchange does not show (yet) waits so long before it counts as nobody's.
 NAMELESS = int(timedelta(minutes=5).total_seconds() * 1000)
 
 
-def gather(client: Any, sent: SentOrders, after: int) -> list[Numbered]:
+def gather(client: Any, sent: SentOrders, after: int, *, rest: float | None = None) -> list[Numbered]:
     """All reports after this place and some before it, oldest first. Raises Unanswered and KeyRefused."""
-    return _numbered(_Gathering(client, sent, after).everything(), after)
+    return _numbered(_Gathering(client, sent, after, LOOK_EVERY if rest is None else rest).everything(), after)
 
 
 def history(client: Any, sent: SentOrders, since: int) -> list[Numbered]:
     """The same from the venue's time `since` on."""
-    return gather(client, sent, since + OVERLAP)
+    return gather(client, sent, since + OVERLAP, rest=0)
 
 
 def _numbered(reports: Sequence[Report], after: int) -> list[Numbered]:
@@ -60,6 +62,7 @@ class _Gathering:
     client: Any
     sent: SentOrders
     after: int
+    rest: float  # seconds for which what has not stirred is not asked for again
     names: dict[tuple[str, str], str] = field(default_factory=dict)  # client ids by (symbol, venue order id)
 
     def everything(self) -> list[Report]:
@@ -69,14 +72,25 @@ class _Gathering:
         live = self.sent.live()
         # States first: an end that is told has its executions in what is read afterwards.
         states = self._states(live)
-        lines = list(self._income(first, now))
+        lines = list(self._income(first, now)) if live_looks.due(self.client, "income", self.rest) else []
         starts = dict.fromkeys({*self.sent.symbols(), *(symbol for symbol, line in lines if symbol)}, first)
         for order in live:
             asked_at = max(begin + 1, live_clock.at_venue(self.client, order.at) - 60_000)
             starts[order.symbol] = min(starts.get(order.symbol, first), asked_at)
-        fills = [fill for symbol, start in sorted(starts.items()) for fill in self._fills(symbol, start, now)]
+        stirred = self._moved(live, states) | {symbol for symbol, line in lines if line.get("tradeId")}
+        fills = [
+            fill
+            for symbol, start in sorted(starts.items())
+            if live_looks.due(self.client, f"trades of {symbol}", 0 if symbol in stirred else self.rest)
+            for fill in self._fills(symbol, start, now)
+        ]
         paid = [income for symbol, line in lines if (income := live_parsing.income(line, symbol))]
         return [*fills, *paid, *states]
+
+    def _moved(self, live: Sequence[SentOrder], states: Sequence[OrderReport]) -> set[str]:
+        """Where an order of ours has traded more than is known."""
+        known = {order.client_id: order.filled for order in live}
+        return {report.symbol for report in states if report.filled > known[report.client_id]}
 
     # --- What became of our orders ---
 

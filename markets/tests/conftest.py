@@ -2,7 +2,7 @@
 
 import pytest
 
-from markets.exchanges import live_clients
+from markets.exchanges import live, live_clients, live_reports
 
 from .fake_exchange import FakeExchange, binanceusdm_private
 from .live_desk import LiveDesk
@@ -15,8 +15,10 @@ def served():
 
 
 @pytest.fixture
-def desk(served, settings):
-    """A live account with 10,000 USDT; one BTC costs 50,000."""
+def desk(served, settings, monkeypatch):
+    """A live account with 10,000 USDT; one BTC costs 50,000. Every list is read each time."""
+    monkeypatch.setattr(live_reports, "LOOK_EVERY", 0.0)
+    monkeypatch.setattr(live, "WHOLE_EVERY", 0.0)
     served.faults.clear()
     served.log.clear()
     binanceusdm_private.close_accounts(served.world)

@@ -107,10 +107,11 @@ def test_orders_for_every_real_market_pass_its_filters(market_data):
 
 def _real_markets(folder: Path):
     for path in sorted((folder / "payloads").rglob("*.gz")):
-        for line in gzip.open(path, "rt"):
-            if '"PERCENT_PRICE"' in line and '"contractType"' in line:
-                text = line[line.index("{") :]
-                return _symbols(json.loads(text[: text.rindex("}") + 1]))
+        with gzip.open(path, "rt") as lines:
+            for line in lines:
+                if '"PERCENT_PRICE"' in line and '"contractType"' in line:
+                    text = line[line.index("{") :]
+                    return _symbols(json.loads(text[: text.rindex("}") + 1]))
     raise AssertionError("There is no recorded exchangeInfo.")
 
 
