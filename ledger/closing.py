@@ -113,7 +113,9 @@ def _exit(account: Account, position: Position, why: str, now: datetime) -> list
         leverage=position.leverage,
         reason=f"Guardian: {why}",
     )
-    cause = Cause(Source.GUARDIAN, f"position:{position.pk}:{now:%Y%m%dT%H%M%S}", now)
+    # At a venue that may not answer another one may be due in the same second; two processes still make the same.
+    again = "" if account.certain else f":{len(failed_exits(position))}"
+    cause = Cause(Source.GUARDIAN, f"position:{position.pk}:{now:%Y%m%dT%H%M%S}{again}", now)
     position.book.account = account
     instruments = {draft.symbol: position.instrument}
     seen = account_portfolio(account=account)

@@ -49,6 +49,8 @@ def instrument_blocked(candidate: Candidate, context: Context) -> Verdict:
         return _deny("instrument_blocked", f"No new exposure in {symbol}: there is {reason}.")
     if portfolio.pending and any(entry.symbol == symbol for entry in portfolio.pending):
         return _deny("instrument_blocked", f"No new exposure in {symbol}: an entry order is still live.")
+    if candidate.rules.closing:
+        return _deny("instrument_blocked", f"No new exposure in {symbol}: {candidate.rules.closing}.")
     if not candidate.long and candidate.rules.kind == "spot":
         return _deny("instrument_blocked", f"{symbol} is spot and cannot be sold short.")
     return _FREE

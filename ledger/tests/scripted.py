@@ -24,7 +24,7 @@ from markets.domain.orders import (
     VenuePosition,
 )
 from markets.domain.snapshot import QuoteView
-from markets.domain.venue_state import VenueState
+from markets.domain.venue_state import Bar, VenueState
 from markets.exchanges.base import Numbered, Unanswered
 from markets.models import Instrument
 
@@ -113,6 +113,14 @@ class Exchange:
     def move(self, price: str) -> None:
         self.quote = self.view(price)
         outcome = venue.open_at(self.state, self.quote, self.rules, datetime.now(UTC))
+        self.state = outcome.state
+        self._tell(outcome.reports)
+
+    def trickle(self, price: str, volume: str) -> None:
+        """A candle down to `price` and back in which little trades: limit orders fill in part."""
+        last, low = self.quote.last, Decimal(price)
+        bar = Bar(last, last, low, last, Decimal(volume))
+        outcome = venue.through(self.state, bar, self.rules, datetime.now(UTC))
         self.state = outcome.state
         self._tell(outcome.reports)
 

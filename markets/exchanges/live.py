@@ -19,15 +19,18 @@ from markets.domain.orders import (
     OrderRequest,
     OrderType,
     Refused,
+    Report,
     Unknown,
     VenuePosition,
 )
 
-from . import live_calls, live_clock, live_modes, live_parsing, live_reports
+from . import live_calls, live_clock, live_looks, live_modes, live_parsing, live_reports
 from .base import KeyRefused, Numbered, Unanswered
+from .live_wire import attempt
 from .sent import SentOrder, SentOrders
 
 LONGEST_WINDOW_MS = 60_000
+WHOLE_EVERY = 60.0
 # Stops look at the last price, as the paper venue and the backtests do.
 TRIGGERS = {"last": "CONTRACT_PRICE", "mark": "MARK_PRICE"}
 Rules = Callable[[str], InstrumentRules | None]
@@ -86,7 +89,7 @@ class LiveVenue:
         params = self._params(order) | {"timestamp": sent_at, "recvWindow": window}
         kind = "limit" if order.type is OrderType.LIMIT else "market"
         price = None if order.price is None else f"{order.price:f}"
-        return live_calls.attempt(
+        return attempt(
             self._client,
             lambda: self._client.create_order(
                 order.symbol, kind, order.side.value, f"{order.quantity:f}", price, params
@@ -128,7 +131,7 @@ class LiveVenue:
         params: dict[str, Any] = {"clientOrderId": order.client_id}
         if order.conditional:
             params["trigger"] = True
-        return live_calls.attempt(self._client, lambda: self._client.cancel_order(None, order.symbol, params))
+        return attempt(self._client, lambda: self._client.cancel_order(None, order.symbol, params))
 
     def _outcome(self, order: SentOrder, answer: Any) -> Answer:
         """What became of it: where the exchange says that it is not live, or nothing, it is asked what it is."""
@@ -152,17 +155,32 @@ class LiveVenue:
         return live_reports.look_up(self._client, order)
 
     def open_orders(self) -> Sequence[OrderReport]:
-        """All open orders, conditional ones too, whoever sent them. Raises Unanswered and KeyRefused."""
+        """All open orders, conditional ones too, whoever sent them, oldest first. Raises Unanswered and KeyRefused.
+
+        Where nothing of ours is, what somebody else has may be `WHOLE_EVERY` old.
+        """
         self._load()
-        plain = live_calls.asked(self._client, self._client.fapiPrivateGetOpenOrders)
-        waiting = live_calls.asked(self._client, self._client.fapiPrivateGetOpenAlgoOrders)
+        ours = {order.symbol for order in self._sent.live()} | set(self._sent.symbols())
+        elsewhere: list[OrderReport] | None = getattr(self._client, "elsewhere", None)
+        if live_looks.due(self._client, "all orders", WHOLE_EVERY) or elsewhere is None:
+            self._client.elsewhere = None  # until there is an answer
+            found = self._client.elsewhere = self._open({})
+        else:
+            # Without a symbol the list costs forty times as much: elsewhere it may be a minute old.
+            found = [report for report in elsewhere if report.symbol not in ours]
+            for symbol in sorted(ours):
+                found += self._open({"symbol": self._client.market_id(symbol)})
+        return sorted(found, key=lambda report: report.at)
+
+    def _open(self, where: dict[str, str]) -> list[OrderReport]:
+        plain = live_calls.asked(self._client, lambda: self._client.fapiPrivateGetOpenOrders(dict(where)))
+        waiting = live_calls.asked(self._client, lambda: self._client.fapiPrivateGetOpenAlgoOrders(dict(where)))
         # A triggered one is among the plain ones, under its new id.
         still = [row for row in waiting if not live_parsing.actual_id(row)]
-        reports = [
+        return [
             *(live_parsing.order(row, self._symbol(row)) for row in plain),
             *(live_parsing.conditional(row, self._symbol(row)) for row in still),
         ]
-        return sorted(reports, key=lambda report: report.at)
 
     def positions(self) -> Sequence[VenuePosition]:
         """Raises Unanswered and KeyRefused: a question without an answer never means that nothing is held."""
@@ -188,11 +206,19 @@ class LiveVenue:
         self._load()
         return live_reports.gather(self._client, self._sent, after)
 
+    def history(self, since: datetime) -> Sequence[Report]:
+        """Executions and income at or after this time once more. Raises Unanswered and KeyRefused."""
+        self._load()
+        told = live_reports.history(self._client, self._sent, live_clock.at_venue(self._client, since))
+        return [entry.report for entry in told if not isinstance(entry.report, OrderReport)]
+
     def now(self) -> datetime:
         """The venue's own time. Raises Unanswered and KeyRefused."""
         return live_parsing.EPOCH.fromtimestamp(live_clock.venue_now(self._client) / 1000, UTC)
 
     def _load(self) -> None:
+        """Clock and instruments, before anything that is signed or named."""
+        live_clock.known(self._client)
         if self._client.markets is None:
             live_calls.asked(self._client, self._client.load_markets)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from markets.domain.orders import Fill, Income, OrderReport, Refused, Report
 
-from . import live_calls, live_clock, live_parsing
+from . import live_calls, live_clock, live_looks, live_parsing
 from .base import Numbered, Unanswered
 from .live_parsing import Row, milliseconds
 from .sent import SentOrder, SentOrders
@@ -19,18 +19,25 @@ from .sent import SentOrder, SentOrders
 OVERLAP = int(timedelta(minutes=15).total_seconds() * 1000)
 WEEK = int(timedelta(days=7).total_seconds() * 1000) - 1
 PAGE = 1000
+# Lists in which nothing of ours can have changed are read so often: income and trades cost most of the budget.
+LOOK_EVERY = 10.0
 # An execution whose order the exchange does not show (yet) waits so long before it counts as nobody's.
 NAMELESS = int(timedelta(minutes=5).total_seconds() * 1000)
 
 
-def gather(client: Any, sent: SentOrders, after: int) -> list[Numbered]:
+def gather(client: Any, sent: SentOrders, after: int, *, rest: float | None = None) -> list[Numbered]:
     """All reports after this place and some before it, oldest first. Raises Unanswered and KeyRefused."""
-    return _numbered(_Gathering(client, sent, after).everything(), after)
+    return _numbered(_Gathering(client, sent, after, LOOK_EVERY if rest is None else rest).everything(), after)
+
+
+def history(client: Any, sent: SentOrders, since: int) -> list[Numbered]:
+    """The same from the venue's time `since` on."""
+    return gather(client, sent, since + OVERLAP, rest=0)
 
 
 def _numbered(reports: Sequence[Report], after: int) -> list[Numbered]:
-    """In the order of their times; places never go back, and none is the one that was asked for."""
-    numbered, place = [], after + 1
+    """In the order of their times; places never go back behind the one that was asked for."""
+    numbered, place = [], after
     for report in sorted(reports, key=_order):
         place = max(place, milliseconds(report.at))
         numbered.append(Numbered(place, report))
@@ -40,8 +47,14 @@ def _numbered(reports: Sequence[Report], after: int) -> list[Numbered]:
 def _order(report: Report) -> tuple[Any, ...]:
     """By time; at one time executions come first, by their number, and the end of an order last."""
     if isinstance(report, Fill):
-        return report.at, 0, int(report.trade_id) if report.trade_id.isdecimal() else 0, report.trade_id
-    return (report.at, 1, 0, report.income_id) if isinstance(report, Income) else (report.at, 2, 0, report.client_id)
+        return report.at, 0, _digits(report.trade_id), report.trade_id
+    if isinstance(report, Income):
+        return report.at, 1, _digits(report.income_id.rpartition(":")[2]), report.income_id
+    return report.at, 2, 0, report.client_id
+
+
+def _digits(name: str) -> int:
+    return int(name) if name.isdecimal() else 0
 
 
 @dataclass(slots=True)
@@ -49,23 +62,35 @@ class _Gathering:
     client: Any
     sent: SentOrders
     after: int
+    rest: float  # seconds for which what has not stirred is not asked for again
     names: dict[tuple[str, str], str] = field(default_factory=dict)  # client ids by (symbol, venue order id)
 
     def everything(self) -> list[Report]:
-        begin = milliseconds(self.sent.since())
+        begin = live_clock.at_venue(self.client, self.sent.since())
         now = live_clock.venue_now(self.client)
         first = max(begin + 1, min(self.after, now) - OVERLAP)
         live = self.sent.live()
         # States first: an end that is told has its executions in what is read afterwards.
         states = self._states(live)
-        lines = list(self._income(first, now))
+        lines = list(self._income(first, now)) if live_looks.due(self.client, "income", self.rest) else []
         starts = dict.fromkeys({*self.sent.symbols(), *(symbol for symbol, line in lines if symbol)}, first)
         for order in live:
             asked_at = max(begin + 1, live_clock.at_venue(self.client, order.at) - 60_000)
             starts[order.symbol] = min(starts.get(order.symbol, first), asked_at)
-        fills = [fill for symbol, start in sorted(starts.items()) for fill in self._fills(symbol, start, now)]
+        stirred = self._moved(live, states) | {symbol for symbol, line in lines if line.get("tradeId")}
+        fills = [
+            fill
+            for symbol, start in sorted(starts.items())
+            if live_looks.due(self.client, f"trades of {symbol}", 0 if symbol in stirred else self.rest)
+            for fill in self._fills(symbol, start, now)
+        ]
         paid = [income for symbol, line in lines if (income := live_parsing.income(line, symbol))]
         return [*fills, *paid, *states]
+
+    def _moved(self, live: Sequence[SentOrder], states: Sequence[OrderReport]) -> set[str]:
+        """Where an order of ours has traded more than is known."""
+        known = {order.client_id: order.filled for order in live}
+        return {report.symbol for report in states if report.filled > known[report.client_id]}
 
     # --- What became of our orders ---
 
@@ -138,12 +163,14 @@ class _Gathering:
         for first, last in _windows(start, now):
             page = 1
             while True:
-                asked = {"startTime": first, "endTime": last, "limit": PAGE, "page": page}
-                rows = live_calls.asked(self.client, lambda asked=asked: self.client.fapiPrivateGetIncome(dict(asked)))
+                rows = self._ask_income({"startTime": first, "endTime": last, "limit": PAGE, "page": page})
                 yield from ((self._symbol(row), row) for row in rows)
                 if len(rows) < PAGE:
                     break
                 page += 1
+
+    def _ask_income(self, params: Mapping[str, Any]) -> Sequence[Row]:
+        return list(live_calls.asked(self.client, lambda: self.client.fapiPrivateGetIncome(dict(params))))
 
     def _symbol(self, row: Row) -> str:
         """Our name of the instrument; empty for what belongs to none."""
@@ -153,10 +180,10 @@ class _Gathering:
 
 
 def _windows(start: int, now: int) -> Iterator[tuple[int, int]]:
-    """From `start` to now in pieces that the exchange answers for."""
+    """From `start` on in pieces that the exchange answers for; the last one is open toward what happens meanwhile."""
     first = start
     while first <= now:
-        yield first, min(first + WEEK, now)
+        yield first, first + WEEK
         first += WEEK + 1
 
 

@@ -14,7 +14,7 @@ from markets.domain.orders import OrderType, Side
 
 @dataclass(frozen=True, slots=True)
 class SentOrder:
-    """One order of ours. `at` is the wall time of sending, `venue_id` the venue's id where it is known."""
+    """One order of ours. `at` is the wall time of sending, `filled` what is known to be filled by its executions."""
 
     client_id: str
     symbol: str
@@ -22,7 +22,7 @@ class SentOrder:
     type: OrderType
     quantity: Decimal
     at: datetime
-    venue_id: str = ""
+    filled: Decimal = Decimal(0)
 
     @property
     def conditional(self) -> bool:

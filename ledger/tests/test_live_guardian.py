@@ -1,0 +1,243 @@
+"""Bracket or flat on an exchange that loses, refuses and forgets orders: invariants I2 and I3, round by round."""
+
+from decimal import Decimal
+
+import pytest
+
+from ledger import gateway, ordering, reconciliation
+from ledger.domain.patience import EXIT_CAP
+from ledger.models import Account, Order, OrderState, Position, TradingState
+from ledger.tests import builders
+from ledger.tests.live_desk import LiveDesk
+from ledger.tests.scripted import DROPPED, LOST, REFUSED
+from markets.domain.orders import OrderRequest, OrderType, Side
+from markets.exchanges.base import Unanswered
+
+pytestmark = pytest.mark.django_db
+HALF_A_MINUTE = 30
+
+
+@pytest.fixture
+def desk(monkeypatch):
+    return LiveDesk.connect(monkeypatch)
+
+
+def stops(desk) -> list[OrderRequest]:
+    return [order.request for order in desk.exchange.state.orders if order.request.type == "stop"]
+
+
+def held(desk) -> Decimal:
+    position = desk.exchange.state.positions.get(desk.instrument.symbol)
+    return position.quantity if position else Decimal(0)
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_was_dropped_silently_is_placed_again(desk):
+    desk.trade(desk.draft())
+    desk.exchange.lose(str(desk.stop().client_id))
+    desk.older(10)
+
+    desk.round()
+    desk.wait(3)
+
+    [resting] = stops(desk)
+    assert (resting.trigger, resting.quantity) == (Decimal(49000), Decimal("0.1"))
+    position = desk.position()
+    assert position.unprotected_since is None
+    assert position.unprotected_seconds > 0
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_whose_reply_was_lost_is_found_and_not_sent_again(desk):
+    desk.exchange.of_type["stop"] = [LOST]
+    desk.trade(desk.draft())
+    desk.wait(2)
+
+    assert len(stops(desk)) == 1
+    assert desk.position().unprotected_since is None
+    assert desk.stop().state == OrderState.OPEN
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_never_arrived_is_replaced_by_another_within_seconds(desk):
+    desk.exchange.of_type["stop"] = [DROPPED]
+    desk.trade(desk.draft())
+    desk.wait(4, rounds=2)
+
+    assert len(stops(desk)) == 1
+    first, second = Order.objects.filter(role="stop").order_by("id")
+    assert (first.state, second.state, second.replaces_id) == (OrderState.UNKNOWN, OrderState.OPEN, first.pk)
+    assert desk.position().unprotected_since is None
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_position_whose_stop_cannot_be_confirmed_is_closed_within_seconds(desk):
+    desk.exchange.of_type["stop"] = [DROPPED] * 20
+    desk.trade(desk.draft())
+
+    desk.wait(8, rounds=4)
+
+    assert held(desk) == 0
+    assert desk.position() is None
+    assert Position.objects.closed().get().exit_reason == "guardian"
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_the_exchange_refuses_closes_the_position_at_once(desk):
+    desk.exchange.of_type["stop"] = [REFUSED]
+    desk.trade(desk.draft())
+    assert held(desk) == 0
+
+
+@pytest.mark.requirement("EXE-04")
+def test_replacing_a_stop_whose_second_call_fails_leaves_the_first(desk):
+    desk.trade(desk.draft())
+    first = desk.stop()
+    desk.exchange.of_type["stop"] = [DROPPED]
+    Position.objects.update(stop=Decimal(49500))
+
+    desk.round()
+    assert str(first.client_id) in {request.client_id for request in stops(desk)}
+
+    desk.wait(4, rounds=2)
+    [resting] = stops(desk)
+    assert resting.trigger == Decimal(49500)
+
+
+@pytest.mark.requirement("EXE-04")
+def test_an_orphan_is_swept_and_a_close_by_hand_ends_the_stop(desk):
+    desk.trade(desk.draft())
+    request = OrderRequest("x", desk.instrument.symbol, Side.SELL, OrderType.MARKET, Decimal("0.1"), reduce_only=True)
+    desk.exchange.elsewhere(request)
+
+    desk.wait(4, rounds=2)
+
+    assert desk.position() is None
+    assert Position.objects.closed().get().exit_reason == "closed at the venue"
+    assert not desk.exchange.state.orders
+    assert reconciliation.check(account=desk.account, wall=desk.now) == []
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_part_filled_entry_that_is_cancelled_keeps_a_stop_of_its_size(desk):
+    entry = desk.trade(desk.draft(limit=Decimal(49500), stop=Decimal(48000)))
+    desk.exchange.trickle("49400", "0.4")
+    desk.round()
+    part = desk.position().quantity
+    assert 0 < part < Decimal("0.1")
+    assert [request.quantity for request in stops(desk)] == [part]
+
+    desk.exchange.trickle("49400", "0.2")
+    desk.round()
+    assert desk.position().quantity > part
+    part = desk.position().quantity
+    desk.exchange.cancel(str(entry.client_id))
+    desk.older(5)
+    desk.round()
+
+    entry.refresh_from_db()
+    assert (entry.state, entry.filled) == (OrderState.CANCELLED, part)
+    assert (desk.position().quantity, [request.quantity for request in stops(desk)]) == (part, [part])
+
+
+@pytest.mark.requirement("RSK-06")
+def test_exits_that_fail_are_spaced_capped_and_told(desk):
+    desk.trade(desk.draft())
+    desk.exchange.of_type["market"] = [REFUSED] * 50
+    Position.objects.update(expires_at=desk.now)
+
+    desk.wait(HALF_A_MINUTE * 4, rounds=60)
+
+    exits = [request for request in desk.exchange.sent if request.type == "market" and request.reduce_only]
+    assert EXIT_CAP < len(exits) <= 8
+    state = TradingState.objects.current().get(book=desk.book)
+    assert state.state == "reduce_only"
+    assert "exits of BTC/USDT:USDT failed" in state.reason
+    assert "exit_refused" in desk.alerts()
+
+    desk.exchange.of_type["market"] = []
+    desk.wait(130, rounds=3)
+    assert held(desk) == 0
+    assert "exit_refused" not in desk.alerts()
+
+
+def test_an_exit_of_unknown_fate_is_waited_for_and_then_tried_anew(desk):
+    desk.trade(desk.draft())
+    desk.exchange.of_type["market"] = [DROPPED]
+    Position.objects.update(expires_at=desk.now)
+
+    desk.round()
+    assert held(desk) != 0
+    desk.wait(12, rounds=4)
+
+    assert held(desk) == 0
+    assert desk.position() is None
+
+
+@pytest.mark.requirement("RSK-06")
+def test_one_silent_exchange_does_not_hold_up_the_others(desk, monkeypatch):
+    other = LiveDesk.connect(monkeypatch, name="other desk")
+    for one in (desk, other):
+        one.trade(one.draft())
+    desk.exchange.silent = Unanswered("No answer within 10 s.")
+    other.exchange.lose(str(other.stop().client_id))
+    other.older(10)
+
+    other.round()
+    other.wait(3)
+
+    assert len(stops(other)) == 1
+
+
+@pytest.mark.requirement("RSK-06")
+def test_a_flatten_request_is_carried_out(desk):
+    from ledger import states
+
+    desk.trade(desk.draft())
+    states.request_flatten(book=desk.book, reason="test", by=None, now=desk.now)
+    desk.wait(2)
+    assert held(desk) == 0
+    desk.book.refresh_from_db()
+    desk.wait(2)
+    desk.book.refresh_from_db()
+    assert desk.book.flatten_requested_at is None
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_trailing_stop_follows_and_is_never_missing(desk):
+    desk.trade(desk.draft(trail=Decimal("0.02"), target=Decimal(70000)))
+    desk.move("52000")
+    assert [request.trigger for request in stops(desk)] == [Decimal(50960)]
+
+
+def test_nothing_is_sent_while_live_trading_is_off(desk, settings):
+    settings.LIVE_TRADING = False
+    entry = desk.trade(desk.draft())
+
+    assert entry.state == OrderState.REFUSED
+    assert entry.reason == gateway.LIVE_IS_OFF
+    assert desk.exchange.sent == []
+
+
+def test_an_account_that_is_not_armed_enters_nothing_and_keeps_its_stops(desk):
+    desk.trade(desk.draft())
+    Account.objects.update(armed=False)
+    desk.account.refresh_from_db()
+    desk.exchange.lose(str(desk.stop().client_id))
+    desk.older(10)
+    desk.round()
+    desk.wait(3)
+    assert len(stops(desk)) == 1
+
+    other = builders.instrument("ETH/USDT:USDT")
+    order = builders.order(desk.book, instrument=other, state=OrderState.PLANNED)
+    answers = ordering.send(account=desk.account, orders=[order])
+    assert answers[order.pk].code == "not_armed"
+
+
+@pytest.mark.requirement("EXE-01")
+def test_a_refused_entry_gives_its_place_back(desk):
+    desk.exchange.script = [REFUSED]
+    entry = desk.trade(desk.draft())
+    assert entry.state == OrderState.REFUSED
+    assert desk.position() is None
