@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from markets.domain.orders import Confirmed, OrderType, Side, VenueStatus
+from markets.domain.orders import Confirmed, VenueStatus
 
 from .fake_exchange import FakeExchange
-from .live_desk import BTC, LiveDesk
+from .live_desk import LiveDesk
 
 
 @pytest.fixture(scope="module")
