@@ -3,16 +3,27 @@
 The one place that turns an account into something that takes orders.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 
+from markets import connections
 from markets.domain.orders import Answer, Denied, OrderReport, OrderRequest, VenuePosition
+from markets.exchanges import live_clients
 from markets.exchanges.base import Numbered, Venue
+from markets.exchanges.budget import SharedGate
+from markets.exchanges.live import LiveVenue
 from markets.exchanges.paper import PaperVenue
+from markets.models.feeds import FeedKind
 
+from . import credentials
 from .models import Account, AccountKind, Role
+from .sent_orders import SentOrders
+
+LIVE_EXCHANGES = ("binanceusdm",)
 
 LIVE_IS_OFF = "Live trading is off here: LIVE_TRADING is not set, so nothing is sent to an exchange."
 
@@ -30,8 +41,47 @@ def venue_of(account: Account) -> Venue:
 
 
 def live_venue(account: Account) -> Venue:
-    """The exchange of a live account. Raises NoVenue."""
-    raise NoVenue(f"The account {account.name} is {account.kind}; only paper accounts can trade in this version.")
+    """The exchange of a live account. Raises NoVenue, and Unanswered where its instruments cannot be read."""
+    exchange = account.feed.exchange
+    if account.feed.kind != FeedKind.LIVE:
+        raise NoVenue(f"The account {account.name} is live, and its feed is not: real money needs real prices.")
+    if exchange not in LIVE_EXCHANGES:
+        known = ", ".join(LIVE_EXCHANGES)
+        raise NoVenue(f"Live accounts at {exchange} cannot trade in this version; these can: {known}.")
+    if not account.sealed_credentials:
+        raise NoVenue(f"The account {account.name} has no key for {exchange} yet.")
+    sent, client = SentOrders(account), client_of(account)
+    return LiveVenue(client, account.currency, sent=sent, rules=sent.rules)
+
+
+def client_of(account: Account) -> Any:
+    """The exchange's client with the account's key, opened here and nowhere else. Raises NoVenue and Unanswered."""
+    try:
+        opened = json.loads(credentials.unseal(account.sealed_credentials))
+    except (credentials.Unreadable, ValueError) as trouble:
+        raise NoVenue(f"The key of the account {account.name} cannot be opened: {trouble}") from None
+    demo = bool(opened.pop("demo", False))
+    connections.release()
+    return live_clients.of(
+        account.feed.exchange, credentials=opened, demo=demo, gate=AccountGate(account.feed.exchange)
+    )
+
+
+class AccountGate(SharedGate):
+    """The exchange's budget as accounts use it: they come before data, and hold no connection while they wait."""
+
+    def __init__(self, exchange: str) -> None:
+        super().__init__(exchange, urgent=True)
+
+    def admit(self, cost: float, capacity: float) -> None:
+        try:
+            super().admit(cost, capacity)
+        finally:
+            connections.release()
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        super().answered(status, headers)
+        connections.release()
 
 
 def barred(account: Account, role: str) -> Denied | None:

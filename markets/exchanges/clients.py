@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.conf import settings
 
 TIMEOUT_SECONDS = 10.0
+DEMO = ("binance", "binanceusdm")
 # Only linear perpetuals are listed; a second or third request per start would be for what nobody trades here.
 _PERPETUALS: Mapping[str, Mapping[str, Any]] = {
     "aster": {"options": {"fetchMarkets": {"types": ["swap"]}, "defaultType": "swap"}},
@@ -46,6 +47,9 @@ class Gate(Protocol):
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         """Called with the HTTP status of each answer."""
+
+    def failed(self, reason: str) -> None:
+        """Called where a request got no answer."""
 
 
 def exists(exchange: str) -> bool:
@@ -107,7 +111,8 @@ def _made(
     if not streaming:
         made.gate = gate
     if testnet:
-        made.set_sandbox_mode(True)
+        # Binance has closed its futures testnet; demo trading is what came after it.
+        made.enable_demo_trading(True) if exchange in DEMO else made.set_sandbox_mode(True)
     if base := settings.EXCHANGE_URLS.get(exchange):
         made.urls["api"] = _moved(made.urls["api"], base)
     return made

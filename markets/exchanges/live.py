@@ -19,12 +19,14 @@ from markets.domain.orders import (
     OrderRequest,
     OrderType,
     Refused,
+    Report,
     Unknown,
     VenuePosition,
 )
 
 from . import live_calls, live_clock, live_modes, live_parsing, live_reports
 from .base import KeyRefused, Numbered, Unanswered
+from .live_wire import attempt
 from .sent import SentOrder, SentOrders
 
 LONGEST_WINDOW_MS = 60_000
@@ -86,7 +88,7 @@ class LiveVenue:
         params = self._params(order) | {"timestamp": sent_at, "recvWindow": window}
         kind = "limit" if order.type is OrderType.LIMIT else "market"
         price = None if order.price is None else f"{order.price:f}"
-        return live_calls.attempt(
+        return attempt(
             self._client,
             lambda: self._client.create_order(
                 order.symbol, kind, order.side.value, f"{order.quantity:f}", price, params
@@ -128,7 +130,7 @@ class LiveVenue:
         params: dict[str, Any] = {"clientOrderId": order.client_id}
         if order.conditional:
             params["trigger"] = True
-        return live_calls.attempt(self._client, lambda: self._client.cancel_order(None, order.symbol, params))
+        return attempt(self._client, lambda: self._client.cancel_order(None, order.symbol, params))
 
     def _outcome(self, order: SentOrder, answer: Any) -> Answer:
         """What became of it: where the exchange says that it is not live, or nothing, it is asked what it is."""
@@ -188,11 +190,19 @@ class LiveVenue:
         self._load()
         return live_reports.gather(self._client, self._sent, after)
 
+    def history(self, since: datetime) -> Sequence[Report]:
+        """Executions and income at or after this time once more. Raises Unanswered and KeyRefused."""
+        self._load()
+        told = live_reports.history(self._client, self._sent, live_clock.at_venue(self._client, since))
+        return [entry.report for entry in told if not isinstance(entry.report, OrderReport)]
+
     def now(self) -> datetime:
         """The venue's own time. Raises Unanswered and KeyRefused."""
         return live_parsing.EPOCH.fromtimestamp(live_clock.venue_now(self._client) / 1000, UTC)
 
     def _load(self) -> None:
+        """Clock and instruments, before anything that is signed or named."""
+        live_clock.known(self._client)
         if self._client.markets is None:
             live_calls.asked(self._client, self._client.load_markets)
 

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from . import live_calls, live_parsing
+from markets.domain.orders import Denied, Refused, Unknown
+
+from . import live_parsing
+from .base import Unanswered
+from .live_wire import attempt
 
 # Beyond it somebody should look at the clock of this machine: orders still pass, because the offset is used.
 ALARM_MS = 500
@@ -28,11 +32,13 @@ class Drift:
 
 
 def measure(client: Any) -> Drift:
-    """Ask the exchange for its time and set the client's clock by it. Raises Unanswered and KeyRefused."""
+    """Ask the exchange for its time and set the client's clock by it. Raises Unanswered."""
     began, ours = time.monotonic(), _wall()
-    theirs = int(live_calls.asked(client, client.fetch_time))
+    theirs = attempt(client, client.fetch_time)
+    if isinstance(theirs, Refused | Denied | Unknown):
+        raise Unanswered(theirs.message)
     taken = (time.monotonic() - began) * 1000
-    drift = Drift(round(theirs - (ours + taken / 2)), time.monotonic())
+    drift = Drift(round(int(theirs) - (ours + taken / 2)), time.monotonic())
     client.drift, client.options["timeDifference"] = drift, -drift.offset_ms
     if drift.alarming:
         log.warning("The clock of this machine differs from the exchange's by %s ms.", drift.offset_ms)
@@ -40,7 +46,7 @@ def measure(client: Any) -> Drift:
 
 
 def known(client: Any) -> Drift:
-    """The newest measurement; made anew when it is old. Raises Unanswered and KeyRefused."""
+    """The newest measurement; made anew when it is old. Raises Unanswered."""
     drift: Drift | None = getattr(client, "drift", None)
     if drift is None or time.monotonic() - drift.measured > STALE_SECONDS:
         return measure(client)
@@ -48,12 +54,12 @@ def known(client: Any) -> Drift:
 
 
 def venue_now(client: Any) -> int:
-    """The exchange's time in milliseconds. Raises Unanswered and KeyRefused."""
+    """The exchange's time in milliseconds. Raises Unanswered."""
     return _wall() + known(client).offset_ms
 
 
 def at_venue(client: Any, at: datetime) -> int:
-    """One of our wall times in the exchange's milliseconds. Raises Unanswered and KeyRefused."""
+    """One of our wall times in the exchange's milliseconds. Raises Unanswered."""
     return live_parsing.milliseconds(at) + known(client).offset_ms
 
 

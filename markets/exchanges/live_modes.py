@@ -11,6 +11,7 @@ from markets.domain.orders import Denied, Refused, Unknown
 from . import live_calls
 from .base import KeyRefused, Unanswered
 from .live_parsing import number
+from .live_wire import attempt
 
 Step = Callable[[], Any]
 UNCHANGED = "unchanged"
@@ -89,9 +90,9 @@ def _held(client: Any, market: Mapping[str, str]) -> bool:
 
 def _changed(client: Any, step: Step) -> str:
     """Why a setting could not be changed; nothing where it is as wanted now. Setting the same again does no harm."""
-    answer = live_calls.attempt(client, step)
+    answer = attempt(client, step)
     if isinstance(answer, Unknown):
-        answer = live_calls.attempt(client, step)
+        answer = attempt(client, step)
     if isinstance(answer, Refused) and answer.code == UNCHANGED:
         return ""
     return answer.message if isinstance(answer, Refused | Denied | Unknown) else ""

@@ -28,9 +28,14 @@ def gather(client: Any, sent: SentOrders, after: int) -> list[Numbered]:
     return _numbered(_Gathering(client, sent, after).everything(), after)
 
 
+def history(client: Any, sent: SentOrders, since: int) -> list[Numbered]:
+    """The same from the venue's time `since` on."""
+    return gather(client, sent, since + OVERLAP)
+
+
 def _numbered(reports: Sequence[Report], after: int) -> list[Numbered]:
-    """In the order of their times; places never go back, and none is the one that was asked for."""
-    numbered, place = [], after + 1
+    """In the order of their times; places never go back behind the one that was asked for."""
+    numbered, place = [], after
     for report in sorted(reports, key=_order):
         place = max(place, milliseconds(report.at))
         numbered.append(Numbered(place, report))
@@ -40,8 +45,14 @@ def _numbered(reports: Sequence[Report], after: int) -> list[Numbered]:
 def _order(report: Report) -> tuple[Any, ...]:
     """By time; at one time executions come first, by their number, and the end of an order last."""
     if isinstance(report, Fill):
-        return report.at, 0, int(report.trade_id) if report.trade_id.isdecimal() else 0, report.trade_id
-    return (report.at, 1, 0, report.income_id) if isinstance(report, Income) else (report.at, 2, 0, report.client_id)
+        return report.at, 0, _digits(report.trade_id), report.trade_id
+    if isinstance(report, Income):
+        return report.at, 1, _digits(report.income_id.rpartition(":")[2]), report.income_id
+    return report.at, 2, 0, report.client_id
+
+
+def _digits(name: str) -> int:
+    return int(name) if name.isdecimal() else 0
 
 
 @dataclass(slots=True)
@@ -52,7 +63,7 @@ class _Gathering:
     names: dict[tuple[str, str], str] = field(default_factory=dict)  # client ids by (symbol, venue order id)
 
     def everything(self) -> list[Report]:
-        begin = milliseconds(self.sent.since())
+        begin = live_clock.at_venue(self.client, self.sent.since())
         now = live_clock.venue_now(self.client)
         first = max(begin + 1, min(self.after, now) - OVERLAP)
         live = self.sent.live()
@@ -138,12 +149,14 @@ class _Gathering:
         for first, last in _windows(start, now):
             page = 1
             while True:
-                asked = {"startTime": first, "endTime": last, "limit": PAGE, "page": page}
-                rows = live_calls.asked(self.client, lambda asked=asked: self.client.fapiPrivateGetIncome(dict(asked)))
+                rows = self._ask_income({"startTime": first, "endTime": last, "limit": PAGE, "page": page})
                 yield from ((self._symbol(row), row) for row in rows)
                 if len(rows) < PAGE:
                     break
                 page += 1
+
+    def _ask_income(self, params: Mapping[str, Any]) -> Sequence[Row]:
+        return list(live_calls.asked(self.client, lambda: self.client.fapiPrivateGetIncome(dict(params))))
 
     def _symbol(self, row: Row) -> str:
         """Our name of the instrument; empty for what belongs to none."""
@@ -153,10 +166,10 @@ class _Gathering:
 
 
 def _windows(start: int, now: int) -> Iterator[tuple[int, int]]:
-    """From `start` to now in pieces that the exchange answers for."""
+    """From `start` on in pieces that the exchange answers for; the last one is open toward what happens meanwhile."""
     first = start
     while first <= now:
-        yield first, min(first + WEEK, now)
+        yield first, first + WEEK
         first += WEEK + 1
 
 

@@ -94,5 +94,9 @@ class LiveDesk:
         return self.venue.reports(after)
 
     @property
+    def rules(self):
+        return ALL_RULES
+
+    @property
     def held(self) -> Decimal:
         return self.account.position(BTC).quantity

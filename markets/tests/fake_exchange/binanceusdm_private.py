@@ -43,6 +43,10 @@ def accounts(world: World) -> list[Account]:
     return _accounts.get(world, [])
 
 
+def close_accounts(world: World) -> None:
+    _accounts.pop(world, None)
+
+
 def weight(call: Any) -> int:
     name = call.path.partition("/v")[2].partition("/")[2]
     if (call.method, call.path) not in binance_private.ENDPOINTS or name not in _WEIGHTS:
