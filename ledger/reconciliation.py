@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import transaction
 from django.db.models import F
 
 from markets import connections
 from markets.exchanges.base import KeyRefused, Remote, Unanswered
 from markets.feeds import clock
+from markets.models import Instrument
 
-from . import comparing, discrepancies, lookups, ordering, reports, states
+from . import booking, comparing, discrepancies, lookups, ordering, reports, states
 from .arrivals import ours
 from .comparing import Difference, Picture
 from .gateway import NoVenue, venue_of
@@ -53,6 +55,7 @@ def check(*, account: Account, wall: datetime, at_once: bool = True) -> list[Dif
         Account.objects.filter(pk=account.pk).update(compared_at=wall)
         return []
     standing = discrepancies.note(account=account, found=found, wall=wall)
+    standing = [row for row in standing if not _accepted(account, row, wall)]
     hard = [row for row in standing if row.outcome == Outcome.OPEN and (at_once or row.seen_at > row.found_at)]
     if hard:
         _stop(account, _in_words(hard), wall)
@@ -61,6 +64,25 @@ def check(*, account: Account, wall: datetime, at_once: bool = True) -> list[Dif
     Account.objects.filter(pk=account.pk).update(compared_at=wall, compare_asked_at=None)
     heard(account=account)
     return [difference for difference in found if not difference.foreign]
+
+
+def _accepted(account: Account, row: Discrepancy, wall: datetime) -> bool:
+    """Book what a person has accepted: the venue's figures, as they are now. False where nobody has."""
+    if row.by_id is None or row.outcome != Outcome.OPEN or account.certain:
+        return False
+    shown = comparing.picture(venue_of(account))
+    now = clock.now(account.feed, wall)
+    with transaction.atomic():
+        Account.objects.filter(pk=account.pk).update(revision=F("revision") + 1)
+        if row.what == "wallet":
+            booking.align(account=account, wallet=shown.wallet, ref=f"difference:{row.pk}", at=now)
+        else:
+            symbol = row.what.removeprefix("position in ")
+            instrument = Instrument.objects.get(exchange=account.feed.exchange, symbol=symbol)
+            held = shown.positions.get(symbol)
+            booking.align_position(account=account, instrument=instrument, held=held, at=now)
+        discrepancies.settle(row=row, outcome=Outcome.ACCEPTED, done=row.done, by=row.by, wall=wall)
+    return True
 
 
 def _seen(account: Account, wall: datetime) -> list[Difference] | None:
@@ -84,6 +106,7 @@ def _mended(account: Account, wall: datetime) -> list[Difference]:
     reports.resolve(account=account, now=now)
     shown = comparing.picture(venue_of(account))
     found = comparing.between(account, shown)
+    booking.follow_margins(account=account, positions=shown.positions.values())
     if all(difference.foreign for difference in found):
         return found
     settle_orders(account, shown, wall, now)
