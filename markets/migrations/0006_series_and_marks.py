@@ -16,11 +16,12 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('timeframe', models.CharField(max_length=4)),
+                ('names', models.JSONField(default=list)),
                 ('asked_at', models.DateTimeField(db_index=True, help_text='Wall time at which a page last wanted them.')),
                 ('first', models.BigIntegerField(null=True)),
                 ('last', models.BigIntegerField(null=True)),
                 ('values', models.JSONField(default=dict)),
-                ('refused', models.CharField(blank=True, max_length=200)),
+                ('refused', models.JSONField(default=dict)),
                 ('feed', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='markets.feed')),
                 ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='markets.instrument')),
             ],

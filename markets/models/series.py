@@ -78,18 +78,19 @@ class SeriesNote(models.Model):
 class ChartValues(models.Model):
     """Indicators of one instrument and timeframe for pages: asked for by a page, filled by a worker.
 
-    `values` are the arrays of each name over the candles that opened at `first` and so on, up to `last` (UTC ms);
-    `refused` says why there are none.
+    `values` holds an array for each of `names` over the candles that opened from `first` to `last` (UTC ms); a name
+    that cannot be had is in `refused` instead, with the reason.
     """
 
     feed = models.ForeignKey("markets.Feed", on_delete=models.CASCADE, related_name="+")
     instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, related_name="+", db_index=False)
     timeframe = models.CharField(max_length=4)
+    names = models.JSONField(default=list)
     asked_at = models.DateTimeField(db_index=True, help_text="Wall time at which a page last wanted them.")
     first = models.BigIntegerField(null=True)
     last = models.BigIntegerField(null=True)
     values = models.JSONField(default=dict)
-    refused = models.CharField(max_length=200, blank=True)
+    refused = models.JSONField(default=dict)
 
     class Meta:
         constraints = [
