@@ -37,7 +37,8 @@ def claim_due(*, feed: Feed, now: datetime) -> list[Cycle]:
         Cycle(bot=bot, slot=slots[bot.pk][0], queued_at=wall) for bot in bots if (bot.pk, slots[bot.pk][0]) not in asked
     ]
     Cycle.objects.bulk_create(cycles)
-    _chain(cycles)
+    if feed.lock_step:
+        _chain(cycles)
     for bot in bots:
         _, bot.next_run_at, missed = slots[bot.pk]
         bot.skipped_slots += missed

@@ -1,4 +1,5 @@
 """Decides when bots run. On a lock-step feed it also drives the market: no instant begins before all work has ended.
+What is due on a live feed is in `live_dispatch`.
 
 Beat fires `tick` every second in every mode. The rows are the truth: a message that was lost is sent again, a doubled
 one finds nothing to do, and a broker that does not answer costs slots, but never the market.
@@ -17,7 +18,7 @@ from ledger.models import Account, Book
 from markets import stream
 from markets.driving import lease, renew
 from markets.feeds import clock
-from markets.models import Feed
+from markets.models import Feed, FeedKind
 
 from . import exits
 from .claiming import claim_due
@@ -41,10 +42,12 @@ def never() -> bool:
 
 
 def tick(*, enqueue: Enqueue, seconds: float, draining: Draining = never) -> int:
-    """Work for about `seconds` of wall time on every running feed, or until `draining`. Returns the instants driven."""
+    """Work for about `seconds` of wall time on every running lock-step feed, or until `draining`. Returns the instants
+    driven.
+    """
     until = monotonic() + seconds
     heartbeats.beat(name=heartbeats.DISPATCHER, now=datetime.now(UTC))
-    feeds = Feed.objects.running().order_by("id")
+    feeds = Feed.objects.running().exclude(kind=FeedKind.LIVE).order_by("id")
     return sum(drive(feed=feed, enqueue=enqueue, until=until, draining=draining) for feed in feeds)
 
 

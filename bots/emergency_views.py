@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from ledger.models import Account, Order, Position, Role
 from ledger.sign_in import Request
 from ledger.valuation import marked
+from markets.feeds import clock
 
 from . import control, fragments
 from .views import reading
@@ -40,7 +41,7 @@ def confirm(request: Request, pk: int | None = None) -> HttpResponse:
 
 def _cards(account: Account) -> list[Any]:
     held = marked(Position.objects.open().filter(account=account)).select_related("book")
-    return fragments.cards(list(held), account.feed.market_now)
+    return fragments.cards(list(held), clock.now(account.feed))
 
 
 @login_required

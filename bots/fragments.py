@@ -294,13 +294,14 @@ def groups(page: str, user: Any, asked: Asked) -> list[str]:
     if page == "bot":
         bot = owned_bot(user, asked.get("id", ""))
         return [f"feed-{feed_behind(bot).pk}", f"book-{bot.book_id}"]
-    joined = []
     if page == "market":
         instrument, feed = market_of(user, asked)
-        joined = [f"market-{instrument.pk}"]
-    else:
-        feed = feed_of(user, asked)
+        return [*_feed_and_books(user, feed), f"market-{instrument.pk}"]
+    return _feed_and_books(user, feed_of(user, asked))
+
+
+def _feed_and_books(user: User, feed: Feed | None) -> list[str]:
     if feed is None:
         return []
     books = Book.objects.of(user).filter(account__feed=feed).order_by("id")
-    return [f"feed-{feed.pk}", *joined, *(f"book-{pk}" for pk in books.values_list("pk", flat=True))]
+    return [f"feed-{feed.pk}", *(f"book-{pk}" for pk in books.values_list("pk", flat=True))]

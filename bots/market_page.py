@@ -14,12 +14,13 @@ from django.shortcuts import get_object_or_404
 
 from ledger.models import Account, Position, User
 from ledger.valuation import marked
-from markets import charting
+from markets import charting, quality
 from markets.domain.candles import TIMEFRAMES, instant, milliseconds
-from markets.models import Candle, Feed, FundingRate, Instrument, Quote, SeriesKind, SeriesNote
+from markets.models import Candle, DataAge, Feed, FundingRate, Instrument, OpenInterest, Quote
 
 from .market_chart import CHOICES, Choice, Scene, chosen, data
 from .position_cards import cards
+from .templatetags.figures import quantity
 
 RATES = 8
 NOTHING = "none"  # what `show` says where nothing is to be drawn
@@ -74,14 +75,15 @@ def _stale(feed: Feed, at: datetime, now: datetime | None) -> bool:
 def newest_opens(instrument: Instrument, now: datetime) -> dict[str, int]:
     """The open time (UTC ms) of the newest candle that had closed at `now`, of each timeframe that has any."""
     at = milliseconds(now)
-    asked = {
-        f"t{name}": Subquery(
+    asked = [
+        Subquery(
             Candle.objects.of(instrument, name).between(None, at - step).order_by("-open_time").values("open_time")[:1]
         )
         for name, step in TIMEFRAMES.items()
-    }
-    [row] = Instrument.objects.filter(pk=instrument.pk).values(**asked)
-    return {name: row[f"t{name}"] for name in TIMEFRAMES if row[f"t{name}"] is not None}
+    ]
+    # One statement: the key leads to each of them at once.
+    [row] = Instrument.objects.filter(pk=instrument.pk).values_list(*asked)
+    return {name: opened for name, opened in zip(TIMEFRAMES, row, strict=True) if opened is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,7 @@ def want(view: View, wall: datetime) -> None:
     """Leave word for a worker which indicators the page shows."""
     timeframe = view.timeframe(newest_opens(view.instrument, view.now))
     names = [name for choice in view.choices for name in choice.names]
-    if names:
-        charting.ask(feed=view.feed, instrument=view.instrument, timeframe=timeframe, names=names, wall=wall)
+    charting.ask(feed=view.feed, instrument=view.instrument, timeframe=timeframe, names=names, wall=wall)
 
 
 def of(view: View) -> dict[str, Any]:
@@ -138,8 +139,9 @@ def of(view: View) -> dict[str, Any]:
         "cards": cards([row for row in rows if row.quantity], now),
         "waiting": [row for row in rows if not row.quantity],
         "rates": rates,
-        "parts": list(_parts(feed, quote, opens, rates, now)),
-        "notes": [note for note in quality(instrument) if note.refused or note.report.get("troubles") or note.built],
+        "parts": list(_parts(view, quote, opens, rates)),
+        "notes": [note for note in quality.notes(instrument) if note.report.get("troubles") or note.built],
+        "refused": quality.refused(instrument),
     }
 
 
@@ -156,24 +158,25 @@ def _switches(choices: Iterable[Choice]) -> list[dict[str, Any]]:
     ]
 
 
-def _parts(
-    feed: Feed, quote: Quote | None, opens: dict[str, int], rates: list[FundingRate], now: datetime
-) -> Iterable[Part]:
-    yield Part("quote", quote.at if quote else None, bool(quote) and _stale(feed, quote.at, now))  # type: ignore[union-attr]
+def _parts(view: View, quote: Quote | None, opens: dict[str, int], rates: list[FundingRate]) -> Iterable[Part]:
+    feed, now = view.feed, view.now
+    live = {age.part: age for age in DataAge.objects.filter(instrument=view.instrument)} if not feed.lock_step else {}
+    yield Part(
+        "quote", quote.at if quote else None, quote is not None and _stale(feed, quote.at, now), _by(live, "price")
+    )
     for name, opened in opens.items():
         step = TIMEFRAMES[name]
-        closed = instant(opened + step)
-        yield Part(f"{name} candle", closed, milliseconds(now) - opened - step > PATIENCE * step)
-    yield Part("funding rate", rates[0].at if rates else None)
-    marks = quote is not None and quote.mark != quote.last
-    yield Part("mark price", quote.at if quote else None, note="" if marks else "the last price")
-    interest = getattr(quote, "open_interest", None)
-    yield Part("open interest", quote.at if quote and interest is not None else None,
-               note="" if interest is not None else "not told by this feed")  # fmt: skip
+        late = milliseconds(now) - opened - step > PATIENCE * step
+        yield Part(f"{name} candle", instant(opened + step), late, _by(live, f"candles {name}"))
+    yield Part("funding rate", live["funding"].at if "funding" in live else rates[0].at if rates else None)
+    own = quote is not None and quote.mark != quote.last
+    yield Part("mark price", live["mark"].at if "mark" in live else quote.at if quote else None,
+               note=_by(live, "mark") if own else "the last price")  # fmt: skip
+    interest = OpenInterest.objects.filter(instrument=view.instrument, at__lte=now).order_by("-at").first()
+    amount = f"{quantity(interest.amount)} {view.instrument.base}" if interest else "not told by this feed"
+    yield Part("open interest", interest.at if interest else None, note=amount)
 
 
-def quality(instrument: Instrument) -> list[SeriesNote]:
-    """What is known of every stored series of an instrument, for its page and the control room."""
-    kinds = [SeriesKind.CANDLES, SeriesKind.MARK, SeriesKind.FUNDING]
-    notes = SeriesNote.objects.filter(instrument=instrument)
-    return sorted(notes, key=lambda note: (kinds.index(SeriesKind(note.kind)), TIMEFRAMES.get(note.timeframe, 0)))
+def _by(live: Mapping[str, DataAge], part: str) -> str:
+    """How a part of a live market came, in a word."""
+    return f"by {live[part].get_source_display().lower()}" if part in live and live[part].source else ""

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from ledger import heartbeats
 from markets import charting
 
-from . import cycle, dispatch, previews, replaying, reservations, trials
+from . import cycle, dispatch, live_dispatch, previews, replaying, reservations, trials
 
 TICK_SECONDS = 0.95
 MESSAGE_SECONDS = 20  # longer than until it is sent again, so that one of them is always good
@@ -27,8 +27,9 @@ def drain(**_: object) -> None:
 
 @shared_task(name="bots.tasks.dispatch", ignore_result=True)
 def tick() -> int:
-    """Drive running feeds for about a second and queue the cycles that are due."""
-    return dispatch.tick(enqueue=enqueue, seconds=TICK_SECONDS, draining=DRAIN.is_set)
+    """Look after live feeds, drive the others for about a second, and queue the cycles that are due."""
+    live = live_dispatch.tick(enqueue=enqueue) if not DRAIN.is_set() else 0
+    return live + dispatch.tick(enqueue=enqueue, seconds=TICK_SECONDS, draining=DRAIN.is_set)
 
 
 def enqueue(cycle_id: int) -> None:

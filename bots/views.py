@@ -22,6 +22,7 @@ from ledger.models import Lock, Order, Position, Role
 from ledger.sign_in import Request
 from ledger.valuation import marked
 from markets.domain.rounding import plain
+from markets.feeds import clock
 
 from . import control, exports, fragments, locking, policies, replaying, timeline
 from .domain.policy import PRESETS
@@ -169,7 +170,7 @@ def confirm_flatten(request: Request, id: int) -> HttpResponse:
     positions = list(marked(Position.objects.open().filter(book=owned.book)))
     values = {
         "bot": owned,
-        "cards": fragments.cards(positions, fragments.feed_behind(owned).market_now),
+        "cards": fragments.cards(positions, clock.now(fragments.feed_behind(owned))),
         "entries": Order.objects.live().filter(book=owned.book, role=Role.ENTRY).count(),
     }
     return render(request, "bots/_confirm_flatten.html", values)

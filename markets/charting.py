@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from . import broadcast, history
+from . import broadcast, history, watching
 from .domain.candles import TIMEFRAMES, Candles, Floats, milliseconds
 from .domain.indicators import INDICATORS, LEVELS, too_short
 from .domain.snapshot import Series
@@ -43,8 +43,11 @@ def ask(*, feed: Feed, instrument: Instrument, timeframe: str, names: Iterable[s
     )
     more = [name for name in wanted if name not in row.names]
     if not made and (more or row.asked_at < wall - AGAIN):
-        row.names, row.asked_at = [*row.names, *more], wall
+        row.names, row.asked_at, made = [*row.names, *more], wall, True
         row.save(update_fields=["names", "asked_at"])
+    if made and not feed.lock_step:
+        # A live feed fetches what somebody wants, and nothing else.
+        watching.watch(wanted=[(instrument.pk, ""), (instrument.pk, timeframe)], now=wall)
     return row
 
 

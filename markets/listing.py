@@ -20,7 +20,7 @@ SIMULATED_RULES = "binanceusdm"
 _DOLLARS = {"USD", "USDT", "USDC", "BUSD", "FDUSD", "DAI", "TUSD"}
 _MOST_DECIMALS = 10
 # Stricter than any large exchange, so that a result is not flattered by rules nobody has seen.
-_ASSUMED_TIERS = [
+_ASSUMED_TIERS: list[dict[str, Any]] = [
     {"floor": "0", "maintenance_rate": "0.025", "maintenance_amount": "0", "max_leverage": 10},
     {"floor": "100000", "maintenance_rate": "0.05", "maintenance_amount": "2500", "max_leverage": 5},
     {"floor": "1000000", "maintenance_rate": "0.25", "maintenance_amount": "202500", "max_leverage": 2},
@@ -96,6 +96,11 @@ def _inferred(quote: str, perpetual: bool, sample: Candles) -> dict[str, Any]:
         "tiers": _ASSUMED_TIERS if perpetual else _NO_LEVERAGE,
         "assumed": True,
     }
+
+
+def assumed_tiers(most: int | None = None) -> list[dict[str, Any]]:
+    """Careful tiers for a perpetual whose own are not known, of at most this leverage."""
+    return [{**tier, "max_leverage": min(tier["max_leverage"], most or 10)} for tier in _ASSUMED_TIERS]
 
 
 def tick_of(sample: Candles) -> Decimal:

@@ -22,6 +22,8 @@ from .feeds.registry import forget, source
 from .listing import ensure_instrument
 from .models import Candle, Feed, FeedKind, FundingRate, Instrument
 
+# How often a live price is expected to move; what is later than a few of these is shown as late.
+LIVE_STEP_SECONDS = 5
 # Built from the base candles of a feed wherever they are coarser.
 COARSER = ("5m", "15m", "1h", "4h")
 # How much of a simulated market's past is kept: enough for every window at the start, and for charts.
@@ -70,7 +72,7 @@ def _name(kind: str, exchange: str, starts_at: datetime | None, ends_at: datetim
 
 def _period(kind: str, exchange: str, starts_at: datetime | None, ends_at: datetime | None) -> dict[str, object]:
     if kind == FeedKind.LIVE:
-        return {}
+        return {"step_seconds": LIVE_STEP_SECONDS}
     if kind == FeedKind.REPLAY:
         timeframe, first, end = _replay_period(exchange, starts_at, ends_at)
         return {"step_seconds": TIMEFRAMES[timeframe] // 1000, "starts_at": first, "ends_at": end}

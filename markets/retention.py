@@ -5,19 +5,20 @@ that trading goes on meanwhile.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Min
 
 from .domain import windows
 from .domain.candles import TIMEFRAMES, milliseconds
-from .models import Candle, Feed, FeedKind, Instrument, PaperReport
+from .models import Candle, Feed, FeedKind, Instrument, OpenInterest, PaperReport
 
 # Whatever the age: what indicators are computed over, and a bit more.
 NEWEST = max(600, windows.LONGEST)
 DAY = TIMEFRAMES["1d"] // TIMEFRAMES["1m"]  # minutes
 BATCH = 2000
+INTEREST_DAYS = 30
 
 
 def candles(*, days: int, dry_run: bool = False) -> int:
@@ -75,3 +76,8 @@ def reports(*, key: UUID, until: int, before: datetime, dry_run: bool = False) -
             break  # They came in the order of time: the rest is younger.
         after = batch[-1][0]
     return removed
+
+
+def drop_old_interest(now: datetime) -> int:
+    """Remove open interest older than `INTEREST_DAYS`; how many."""
+    return OpenInterest.objects.filter(at__lt=now - timedelta(days=INTEREST_DAYS)).delete()[0]

@@ -6,6 +6,7 @@ that provider follows.
 """
 
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
@@ -77,6 +78,11 @@ def _instruments(feed: Feed) -> list[Instrument]:
     return list(quoted.order_by("pk")[:MOST_INSTRUMENTS])
 
 
+def next_minute(at: datetime) -> datetime:
+    """On a live market slots begin on full minutes, when candles close."""
+    return at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
 def _bot(
     user: User,
     feed: Feed,
@@ -105,7 +111,7 @@ def _bot(
         decider=decider,
         seed=feed.seed,
         status=BotStatus.RUNNING,
-        next_run_at=feed.market_now,
+        next_run_at=feed.market_now if feed.lock_step else next_minute(feed.market_now),
         monogram=monogram,
         colour=colour,
     )

@@ -18,6 +18,8 @@ from celery import beat
 
 from ledger import guardian_watch
 from markets import broadcast
+from markets.live import driver
+from markets.models import Feed, FeedKind
 from tradingsite.celery import app
 
 log = structlog.get_logger(__name__)
@@ -81,8 +83,14 @@ def serve(*, host: str, port: int, ready: Callable[[], None]) -> None:
         parts.stop()
 
 
+def live_exchanges() -> list[str]:
+    """The exchanges whose live feeds run here."""
+    feeds = Feed.objects.running().filter(kind=FeedKind.LIVE)
+    return sorted(set(feeds.values_list("exchange", flat=True)))
+
+
 class Parts:
-    """Worker, beat and guardian as threads."""
+    """Worker, beat and guardian as threads, and the prices of a live market."""
 
     def __init__(self) -> None:
         self.worker: Any = app.WorkController(pool_cls="threads", loglevel="WARNING", without_heartbeat=True,
@@ -94,6 +102,10 @@ class Parts:
         self.threads = [
             threading.Thread(target=self.worker.start, name="worker", daemon=True),
             threading.Thread(target=guardian_watch.run, args=(self.ended,), name="guardian", daemon=True),
+            *(
+                threading.Thread(target=driver.run, args=(exchange, self.ended), name=f"live-{exchange}", daemon=True)
+                for exchange in live_exchanges()
+            ),
         ]
 
     def start(self) -> None:
@@ -105,6 +117,8 @@ class Parts:
         """Beat first, so that nothing new begins; then the worker, which lets running tasks end."""
         self.ended.set()
         self.beat.stop()
+        for thread in self.threads[1:]:
+            thread.join(STOP_SECONDS)
         stopper = threading.Thread(target=self.worker.stop, daemon=True)
         stopper.start()
         stopper.join(STOP_SECONDS)

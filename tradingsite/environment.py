@@ -43,6 +43,12 @@ def exchange_accounts(values: Mapping[str, str]) -> Named:
     return _named(ACCOUNT_VARIABLE, values.items())
 
 
+def exchange_urls(values: Mapping[str, str]) -> dict[str, str]:
+    """Where to reach an exchange instead of at its own address: `EXCHANGE_URL_OKX` for okx."""
+    prefix = "EXCHANGE_URL_"
+    return {name.removeprefix(prefix).lower(): url for name, url in values.items() if name.startswith(prefix)}
+
+
 def _named(pattern: re.Pattern[str], variables: Iterable[tuple[str, str]]) -> Named:
     found: Named = {}
     for variable, value in variables:

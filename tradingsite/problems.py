@@ -128,6 +128,13 @@ def origins(values: Values) -> Iterator[str]:
                 yield f"{name} holds {origin!r}; an origin is http:// or https:// and a host, without a path."
 
 
+def exchange_urls(values: Values) -> Iterator[str]:
+    for name, url in values.items():
+        if name.startswith("EXCHANGE_URL_") and not re.fullmatch(r"https?://[^/\s?#@]+(/[^\s?#]*)?", url):
+            # An address may hold a password, so it is not repeated.
+            yield f"{name} must be http:// or https:// with a host and at most a path."
+
+
 def credentials_keys(values: Values) -> Iterator[str]:
     for place, key in enumerate(words(values.get("CREDENTIALS_KEYS", "")), 1):
         try:
@@ -178,6 +185,7 @@ CHECKS = (
     rates,
     log_level,
     origins,
+    exchange_urls,
     credentials_keys,
     testing_stays_on_paper,
     production_needs,

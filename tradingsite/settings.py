@@ -40,6 +40,7 @@ SPEED = env.float("SPEED", default=None)
 LIVE_TRADING = env.bool("LIVE_TRADING", default=False)
 PROVIDERS = environment.providers(GIVEN)
 EXCHANGE_ACCOUNTS = environment.exchange_accounts(GIVEN)
+EXCHANGE_URLS = environment.exchange_urls(GIVEN)
 
 # --- Keys ------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from bots.models import Bot, BotStatus, Cycle, CycleStatus
 from ledger import states
 from ledger.api import Guarded
 from ledger.models import Order, Position, TradingStateKind, User
+from markets.feeds import clock
 from markets.models import Feed, FeedKind
 from tradingsite import __version__
 
@@ -88,7 +89,7 @@ def status_for(user: User) -> dict[str, Any]:
         "state": state.state,
         "state_reason": state.reason,
         "feed": feed,
-        "market_time": feed.market_now if feed else None,
+        "market_time": clock.now(feed) if feed and (feed.market_now or not feed.lock_step) else None,
         "cycles": {"skipped_slots": bots.pop("skipped_slots"), **cycles_of(user)},
         "counts": {
             **bots,

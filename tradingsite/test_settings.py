@@ -15,7 +15,9 @@ os.environ["LOG_LEVEL"] = "WARNING"
 for name in ("LIVE_TRADING", "LOG_DIR", "DEBUG", "FEED", "SPEED", "PORT", "SECRET_KEY", "CREDENTIALS_KEYS"):
     os.environ.pop(name, None)
 # Nothing a test starts may find a key that costs or moves money.
-for name in [name for name in os.environ if name.endswith("_API_KEY") or name.startswith("ACCOUNT_")]:
+for name in [
+    name for name in os.environ if name.endswith("_API_KEY") or name.startswith(("ACCOUNT_", "EXCHANGE_URL_"))
+]:
     del os.environ[name]
 
 from tradingsite.settings import *  # noqa: E402, F403

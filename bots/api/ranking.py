@@ -20,6 +20,7 @@ from ledger.api import Amount, Guarded, Own, OwnRows, owned, refuse_unknown
 from ledger.models import Account
 from ledger.track_record import record
 from markets import connections
+from markets.feeds import clock
 from markets.models import Feed
 
 from .statistics import StatisticsSerializer
@@ -165,7 +166,7 @@ class LeaderboardViewSet(Guarded, ViewSet):
         told = {
             "feed": feed and feed.pk,
             "badge": feed.badge if feed else "",
-            "market_time": feed and feed.market_now,
+            "market_time": feed and (feed.market_now if feed.lock_step else clock.now(feed)),
             "results": lines,
         }
         return Response(LeaderboardSerializer(told).data)

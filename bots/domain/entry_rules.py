@@ -42,6 +42,8 @@ def instrument_blocked(candidate: Candidate, context: Context) -> Verdict:
         return _deny("instrument_blocked", f"No new exposure in {candidate.symbol}: there is {reason}.")
     if any(entry.symbol == candidate.symbol for entry in context.portfolio.pending):
         return _deny("instrument_blocked", f"No new exposure in {candidate.symbol}: an entry order is still live.")
+    if candidate.rules.closing:
+        return _deny("instrument_blocked", f"No new exposure in {candidate.symbol}: {candidate.rules.closing}.")
     if candidate.rules.kind == "spot" and not candidate.long:
         return _deny("instrument_blocked", f"{candidate.symbol} is spot and cannot be sold short.")
     return _allow("instrument_blocked", "The instrument is free.")

@@ -11,8 +11,8 @@ from bots import market_chart, tasks
 from bots.tests import rows
 from ledger.tests import builders
 from ledger.tests.builders import NOW
-from markets import history
-from markets.models import ChartValues, FundingRate, Quote, SeriesNote
+from markets import history, refusals
+from markets.models import ChartValues, FundingRate, Quote
 from markets.tests import samples
 
 pytestmark = pytest.mark.django_db
@@ -200,15 +200,12 @@ def test_each_part_tells_its_age_and_what_is_late_says_so(page, address):
 @pytest.mark.requirement("MKT-05")
 def test_what_was_refused_is_shown(page, address):
     assert "resampled from 1m" in text(page.get(address))
-    SeriesNote.objects.add_refused(
-        instrument=builders.instrument(),
-        kind="candles",
-        timeframe="1m",
-        reasons={"a price is not above zero": 3},
-        at=NOW,
-    )
+    bitcoin = builders.instrument()
+    refusals.count(exchange=bitcoin.exchange, symbol=bitcoin.symbol, part="candles 1m", reason="bad_row", times=3,
+                   example="a price is not above zero")  # fmt: skip
+    refusals.write(NOW)
 
-    assert "3 refused: a price is not above zero" in text(page.get(address))
+    assert "a price is not above zero" in text(page.get(address))
 
 
 @pytest.mark.requirement("UI-03")

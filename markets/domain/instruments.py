@@ -29,7 +29,8 @@ class InstrumentRules:
     """The rules of one instrument. Fees, spread and funding rates are fractions (0.0005 = 0.05 %).
 
     `half_spread` is half of the bid-ask spread as a fraction of the price and `impact` the coefficient of the
-    square-root impact law used where no order book is known. `assumed` marks inferred rules.
+    square-root impact law used where no order book is known. `assumed` marks inferred rules. `closing` says in words
+    why no new exposure may be opened; empty while the exchange trades it.
     """
 
     symbol: str
@@ -49,6 +50,7 @@ class InstrumentRules:
     impact: Decimal = Decimal("0.01")
     funding_hours: int = 8
     assumed: bool = False
+    closing: str = ""
 
     @property
     def max_leverage(self) -> int:

@@ -14,7 +14,16 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from markets.domain import venue
-from markets.domain.orders import Answer, Confirmed, OrderReport, OrderRequest, Refused, Unknown, VenuePosition
+from markets.domain.orders import (
+    Answer,
+    Confirmed,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Refused,
+    Unknown,
+    VenuePosition,
+)
 from markets.domain.snapshot import QuoteView
 from markets.domain.venue_state import Answered
 from markets.models import Feed, PaperAccount, PaperOrder, PaperPosition, PaperReport, Quote
@@ -31,6 +40,8 @@ def open_account(*, key: UUID, feed: Feed, currency: str, deposit: Decimal) -> P
     return PaperAccount.objects.create(key=key, feed=feed, currency=currency, wallet=deposit)
 
 
+# Of a live market: longer than any stream takes to be opened anew.
+STALE_SECONDS = 30.0
 _QUOTE = Prepared(
     lambda feed, symbol: (
         Quote.objects.filter(feed=feed, instrument__symbol=symbol).select_related("instrument", "feed").order_by("id")
@@ -52,7 +63,8 @@ class PaperVenue:
         self._feed = feed
 
     def send(self, request: OrderRequest) -> Answer:
-        """Place an order. Besides the codes of the engine: no_price, wrong_currency, too_late."""
+        """Place an order. Besides the codes of the engine: no_price, stale_price, wrong_currency,
+        too_late."""
         return self._certainly(lambda: self._send(request))
 
     def cancel(self, client_id: str) -> Answer:
@@ -101,6 +113,8 @@ class PaperVenue:
         if instrument.settle != account.currency:
             text = f"{request.symbol} settles in {instrument.settle}, and the account is in {account.currency}."
             return Refused("wrong_currency", text)
+        if stale := _stale(quote, request):
+            return stale
         loaded = paper_rows.load([account], [instrument.pk])
         state, at = loaded.customers[0].state, _market_time(quote.feed)
         answered = venue.submit(state, request, _view(quote), instrument.rules, at)
@@ -121,6 +135,16 @@ def _kept(loaded: Loaded, answered: Answered, requests: Mapping[str, OrderReques
         change = Change(loaded.customers[0], answered.state, answered.reports, requests)
         paper_rows.save(loaded, [change])
     return answered.answer
+
+
+def _stale(quote: Quote, request: OrderRequest) -> Refused | None:
+    """A live market that has gone silent fills nothing at prices of before; stops and targets may still be placed."""
+    if quote.feed.lock_step or request.type in (OrderType.STOP, OrderType.TARGET):
+        return None
+    age = (timezone.now() - quote.at).total_seconds()
+    if age <= STALE_SECONDS:
+        return None
+    return Refused("stale_price", f"The price of {request.symbol} is {age:.0f} s old: nothing trades at it.")
 
 
 def _market_time(feed: Feed) -> datetime:

@@ -4,6 +4,7 @@ Whoever drives a feed calls `drive` inside the transaction of its step. The numb
 accounts, orders or positions.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +16,15 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from markets.domain import venue
 from markets.domain.instruments import InstrumentRules
+from markets.domain.orders import Fill
+from markets.domain.rounding import ZERO
 from markets.domain.snapshot import QuoteView
 from markets.domain.venue_state import Bar, Outcome, VenueState
 from markets.models import Feed, PaperAccount, PaperOrder, PaperPosition, PaperReport
 
 from . import paper_rows
 from .paper_rows import Change, Loaded
+from .report_json import decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,20 @@ def opens(quotes: Mapping[int, QuoteView], at: datetime) -> Stage:
     return Stage(quotes, lambda state, quote, rules: venue.open_at(state, quote, rules, at))
 
 
-def funding(rates: Mapping[int, tuple[Decimal, Decimal]], at: datetime) -> Stage:
-    """Funding of every position, by instrument id: (rate, mark). What is settled already is passed over."""
+def funding(rates: Mapping[int, tuple[Decimal, Decimal]], at: datetime, *, late: bool = False) -> Stage:
+    """Funding of every position, by instrument id: (rate, mark). What is settled already is passed over.
+
+    A `late` one has come after the market has moved on: positions that were opened since owe nothing.
+    """
 
     def fund(state: VenueState, due: tuple[Decimal, Decimal], rules: InstrumentRules) -> Outcome:
         rate, mark = due
         return venue.fund(state, rate, mark, rules, at)
 
-    return Stage(rates, fund, lambda loaded: _funded(loaded, rates, at))
+    def exempt(loaded: Loaded) -> set[tuple[int, int]]:
+        return _funded(loaded, rates, at) | (_opened_since(loaded, rates, at) if late else set())
+
+    return Stage(rates, fund, exempt)
 
 
 def _funded(loaded: Loaded, instruments: Iterable[int], at: datetime) -> set[tuple[int, int]]:
@@ -62,6 +72,26 @@ def _funded(loaded: Loaded, instruments: Iterable[int], at: datetime) -> set[tup
     accounts = [customer.account.pk for customer in loaded.customers]
     known = PaperReport.objects.filter(account__in=accounts, kind="income", ref__in=names)
     return {(account, names[ref]) for account, ref in known.values_list("account", "ref")}
+
+
+def _opened_since(loaded: Loaded, instruments: Iterable[int], at: datetime) -> set[tuple[int, int]]:
+    """Positions that were flat at `at`: what was filled since makes up all of them, or turned them round."""
+    symbols = {loaded.instruments[pk].symbol: pk for pk in instruments}
+    since: dict[tuple[int, int], Decimal] = defaultdict(Decimal)
+    accounts = [customer.account.pk for customer in loaded.customers]
+    fills = PaperReport.objects.filter(account__in=accounts, kind="fill", body__at__gt=at.isoformat())
+    for account, kind, body in fills.values_list("account", "kind", "body"):
+        fill = decode(kind, body)
+        if isinstance(fill, Fill) and fill.at > at and fill.symbol in symbols:
+            since[account, symbols[fill.symbol]] += fill.quantity * fill.side.sign
+    found = set()
+    for customer in loaded.customers:
+        for symbol, pk in symbols.items():
+            held = customer.state.positions.get(symbol)
+            before = (held.quantity if held else ZERO) - since[customer.account.pk, pk]
+            if held is not None and before * held.quantity <= 0:
+                found.add((customer.account.pk, pk))
+    return found
 
 
 def drive(feed: Feed, *stages: Stage) -> None:

@@ -17,6 +17,13 @@ class InstrumentKind(models.TextChoices):
     SPOT = "spot", "Spot"
 
 
+class InstrumentStatus(models.TextChoices):
+    TRADING = "trading", "Trading"
+    LEAVING = "leaving", "To be delisted"
+    HALTED = "halted", "Halted"
+    DELISTED = "delisted", "Delisted"
+
+
 class Instrument(models.Model):
     """One tradable thing of one exchange. `symbol` is in ccxt's unified form, such as BTC/USDT:USDT."""
 
@@ -40,6 +47,8 @@ class Instrument(models.Model):
     tiers = models.JSONField(help_text="Leverage tiers: floor, maintenance_rate, maintenance_amount, max_leverage.")
     assumed = models.BooleanField(default=False, help_text="The rules are inferred, not the exchange's own.")
     active = models.BooleanField(default=True)
+    status = models.CharField(max_length=8, choices=InstrumentStatus, default=InstrumentStatus.TRADING)
+    delists_at = models.DateTimeField(null=True, blank=True, help_text="When the exchange settles it for good.")
 
     class Meta:
         ordering = ["exchange", "symbol"]
@@ -63,8 +72,15 @@ class Instrument(models.Model):
             tick=self.tick, step=self.step, min_quantity=self.min_quantity, min_notional=self.min_notional,
             max_quantity=self.max_quantity, maker_fee=self.maker_fee, taker_fee=self.taker_fee,
             tiers=tuple(_tier(row) for row in self.tiers), half_spread=self.half_spread, impact=self.impact,
-            funding_hours=self.funding_hours, assumed=self.assumed,
+            funding_hours=self.funding_hours, assumed=self.assumed, closing=self._closing(),
         )  # fmt: skip
+
+    def _closing(self) -> str:
+        if self.status == InstrumentStatus.TRADING:
+            return ""
+        when = f" on {self.delists_at:%Y-%m-%d %H:%M} UTC" if self.delists_at else ""
+        leaving = self.status == InstrumentStatus.LEAVING
+        return f"the exchange delists it{when}" if leaving else f"the exchange has {self.status} it"
 
 
 def _tier(row: dict[str, Any]) -> MarginTier:
