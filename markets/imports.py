@@ -13,8 +13,8 @@ from pathlib import Path
 from django.db import transaction
 
 from . import history, quality, refusals
-from .candle_files import SUFFIXES, BadFile, Contents, Funding, contents, read_candles, read_funding, rows_in
-from .domain.candles import REPEATED, TIMEFRAMES, Candles, gaps, instant
+from .candle_files import HOUR, SUFFIXES, BadFile, Contents, Funding, contents, read_candles, read_funding, rows_in
+from .domain.candles import REPEATED, TIMEFRAMES, Candles, gaps, instant, milliseconds
 from .domain.rounding import nearest_to
 from .history import Stored
 from .listing import NotListed, described, ensure_instrument, split
@@ -186,16 +186,19 @@ def _stored(
 
 @transaction.atomic
 def store_funding(*, instrument: Instrument, funding: Funding) -> Stored:
-    """Keep funding rates; settlements that are stored already win over new ones."""
+    """Keep funding rates; settlements that are stored already win over new ones, some minutes apart or not."""
     Instrument.objects.select_for_update().get(pk=instrument.pk)
-    settled = [instant(ms) for ms in funding.time.tolist()]
-    known = dict(
-        FundingRate.objects.filter(instrument=instrument, at__range=(settled[0], settled[-1])).values_list("at", "rate")
-    )
+    hours = funding.time.tolist()
+    around = (instant(hours[0] - HOUR), instant(hours[-1] + HOUR))
+    stored = FundingRate.objects.filter(instrument=instrument, at__range=around).values_list("at", "rate")
+    # A live market stores the time that its exchange tells, which may be a few milliseconds late.
+    known = {(milliseconds(at) + HOUR // 2) // HOUR * HOUR: rate for at, rate in stored}
     rates = {
-        at: nearest_to(Decimal(repr(rate)), RATE_UNIT) for at, rate in zip(settled, funding.rate.tolist(), strict=True)
+        at: nearest_to(Decimal(repr(rate)), RATE_UNIT) for at, rate in zip(hours, funding.rate.tolist(), strict=True)
     }
-    new = [FundingRate(instrument=instrument, at=at, rate=rate) for at, rate in rates.items() if at not in known]
+    new = [
+        FundingRate(instrument=instrument, at=instant(at), rate=rate) for at, rate in rates.items() if at not in known
+    ]
     FundingRate.objects.bulk_create(new, batch_size=5000)
     differing = sum(at in known and known[at] != rate for at, rate in rates.items())
     return Stored(len(new), len(rates) - len(new) - differing, differing)
