@@ -23,9 +23,10 @@ from ledger import states
 from ledger.models import Account, Alert, Book, Lock, Order, Position, Role, User
 from ledger.valuation import marked, portfolio
 from markets import connections
-from markets.models import Feed, Quote
+from markets.feeds import clock
+from markets.models import Feed, Instrument, Quote
 
-from . import charts, policies, statistics_table, timeline
+from . import charts, market_page, policies, statistics_table, timeline
 from .domain.what_if import counted
 from .leaderboard import Standing, standings
 from .limits import uses
@@ -39,10 +40,14 @@ Asked = Mapping[str, str]  # the query of a page or a socket
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`build` makes the context of the whole page, `parts` are the templates that live on."""
+    """`build` makes the context of the whole page, `parts` are the templates that live on.
+
+    `want` leaves word for a worker of what the page needs computed: before the reading, which changes nothing.
+    """
 
     build: Callable[[User, Asked, datetime], Context]
     parts: tuple[str, ...] = ()
+    want: Callable[[User, Asked, datetime], None] | None = None
 
 
 def frame(request: HttpRequest) -> Context:
@@ -180,6 +185,28 @@ def of_policy(user: User, bot: Bot, form: Any, now: datetime) -> Context:
     }
 
 
+def market_list(user: User, asked: Asked, now: datetime) -> Context:
+    beat = around(user, feed := feed_of(user, asked), now)
+    return {**beat, **market_page.listing(user, feed, beat["market_now"])}
+
+
+def market(user: User, asked: Asked, now: datetime) -> Context:
+    instrument, feed = market_of(user, asked)
+    view = market_page.View(user, instrument, feed, clock.now(feed, now), asked)
+    return {**around(user, feed, now), **market_page.of(view)}
+
+
+def want_chart(user: User, asked: Asked, now: datetime) -> None:
+    instrument, feed = market_of(user, asked)
+    market_page.want(market_page.View(user, instrument, feed, clock.now(feed, now), asked), now)
+
+
+def market_of(user: User, asked: Asked) -> tuple[Instrument, Feed]:
+    """The instrument and the feed of a market's page. Raises Http404 where the user has no such market."""
+    feed = number(asked["feed"]) if asked.get("feed") else None
+    return market_page.instrument_and_feed(user, number(asked.get("id", "")), feed)
+
+
 def owned_bot(user: User, pk: str) -> Bot:
     """A bot with all its page needs. Raises Http404 where it is not the user's."""
     rows = Bot.objects.of(user).select_related("book__account__feed", "policy", "prompt_version__prompt")
@@ -202,6 +229,8 @@ def alerts(user: User, asked: Asked, now: datetime) -> Context:
     return {**around(user, feed_of(user, asked), now), **ledger.alerts(user)}
 
 
+# What a page's own question is made of, beside its name: for its socket and its polls.
+KEPT = ("feed", "id", "timeframe", "show")
 FRAME = ("_status.html", "_footer.html")
 PAGES: dict[str, Page] = {
     "frame": Page(only_frame, FRAME),
@@ -227,6 +256,19 @@ PAGES: dict[str, Page] = {
             "ledger/_journal.html",
         ),
     ),
+    "markets": Page(market_list, (*FRAME, "bots/_markets.html")),
+    "market": Page(
+        market,
+        (
+            *FRAME,
+            "bots/_market_head.html",
+            "bots/_market_positions.html",
+            "bots/_market_parts.html",
+            "bots/_market_funding.html",
+            "bots/_market_data.html",
+        ),
+        want_chart,
+    ),
     "accounts": Page(accounts, (*FRAME, "ledger/_accounts.html")),
     "alerts": Page(alerts, (*FRAME, "ledger/_alerts.html")),
 }
@@ -236,7 +278,9 @@ def context(page: str, user: User, asked: Asked, now: datetime) -> Context:
     """The context of a page at wall time `now`. Raises Http404 for what is not there or not the user's."""
     if page not in PAGES:
         raise Http404("There is no such page.")
-    ids = urlencode({name: asked[name] for name in ("feed", "id") if asked.get(name)})
+    ids = urlencode({name: asked[name] for name in KEPT if asked.get(name)})
+    if (want := PAGES[page].want) is not None:
+        want(user, asked, now)
     with connections.one_moment():
         return {**PAGES[page].build(user, asked, now), "page": page, "query": ids}
 
@@ -256,7 +300,13 @@ def groups(page: str, user: Any, asked: Asked) -> list[str]:
     if page == "bot":
         bot = owned_bot(user, asked.get("id", ""))
         return [f"feed-{feed_behind(bot).pk}", f"book-{bot.book_id}", f"user-{user.pk}"]
-    feed = feed_of(user, asked)
+    if page == "market":
+        instrument, feed = market_of(user, asked)
+        return [*_feed_and_books(user, feed), f"market-{instrument.pk}"]
+    return _feed_and_books(user, feed_of(user, asked))
+
+
+def _feed_and_books(user: User, feed: Feed | None) -> list[str]:
     if feed is None:
         return []
     books = Book.objects.of(user).filter(account__feed=feed).order_by("id")

@@ -11,6 +11,7 @@ from celery.signals import worker_shutting_down
 from kombu.exceptions import OperationalError
 
 from ledger import heartbeats
+from markets import charting
 
 from . import cycle, dispatch, live_dispatch, previews, replaying, reservations, trials
 
@@ -50,8 +51,10 @@ def run_cycle(*, cycle_id: int, **_later: object) -> None:
 
 @shared_task(name="bots.tasks.answer_pages", ignore_result=True)
 def answer_pages() -> int:
-    """Prompts and replays that pages wait for: they take indicators, and those a web process does not compute."""
-    return 0 if DRAIN.is_set() else previews.render_asked() + replaying.run_asked()
+    """What pages wait for and takes indicators, which a web process does not compute: charts, prompts and replays."""
+    if DRAIN.is_set():
+        return 0
+    return charting.fill_asked(datetime.now(UTC)) + previews.render_asked() + replaying.run_asked()
 
 
 @shared_task(name="bots.tasks.sign_of_life", ignore_result=True)

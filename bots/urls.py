@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import emergency_views, prompt_views, views
+from . import emergency_views, market_views, prompt_views, views
 
 TABLES = "|".join(views.TABLES)
 ACTIONS = "|".join(views.ACTIONS)
@@ -10,6 +10,8 @@ ACTIONS = "|".join(views.ACTIONS)
 urlpatterns = [
     path("", views.arena, name="arena"),
     path("leaderboard/", views.leaderboard, name="leaderboard"),
+    path("markets/", market_views.markets, name="markets"),
+    path("markets/<int:id>/", market_views.market, name="market"),
     path("bots/", views.bot_list, name="bots"),
     path("bots/<int:id>/", views.bot, name="bot"),
     path("bots/<int:id>/policy/", views.policy, name="policy"),

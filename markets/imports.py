@@ -12,13 +12,13 @@ from pathlib import Path
 
 from django.db import transaction
 
-from . import history, quality
-from .candle_files import SUFFIXES, BadFile, Contents, Funding, contents, read_candles, read_funding, rows_in
-from .domain.candles import TIMEFRAMES, Candles, gaps, instant
+from . import history, quality, refusals
+from .candle_files import HOUR, SUFFIXES, BadFile, Contents, Funding, contents, read_candles, read_funding, rows_in
+from .domain.candles import REPEATED, TIMEFRAMES, Candles, gaps, instant, milliseconds
 from .domain.rounding import nearest_to
 from .history import Stored
 from .listing import NotListed, described, ensure_instrument, split
-from .models import Candle, FundingRate, Instrument, MarkCandle, SeriesNote
+from .models import Candle, FundingRate, Instrument, MarkCandle
 
 RATE_UNIT = Decimal("0.000000000001")
 _NOT_KEPT = {
@@ -127,10 +127,9 @@ def _checked(held: Contents, now: datetime, progress: Callable[[str], None]) -> 
     try:
         rows = read_funding(held, now) if held.kind == "funding" else read_candles(held, now)
     except BadFile as problem:
-        quality.note_refused(
-            exchange=held.exchange, symbol=held.symbol, kind=held.kind, timeframe=_timeframe(held),
-            reasons=problem.reasons, at=now,
-        )  # fmt: skip
+        for said, times in problem.reasons.items():
+            _count_refused(held, "duplicate" if said == REPEATED else "bad_row", said, times)
+        refusals.write(now)
         raise
     progress(f"checked {held.path}: {len(rows)} rows")
     return held, rows
@@ -150,6 +149,14 @@ def _timeframe(held: Contents) -> str:
     return "" if held.kind == "funding" else held.timeframe
 
 
+def _count_refused(held: Contents, reason: str, said: str, times: int) -> None:
+    part = quality.part(held.kind, _timeframe(held))
+    refusals.count(
+        exchange=held.exchange, symbol=held.symbol, part=part, reason=reason, example=f"{said} ({held.path.name})",
+        times=times,
+    )  # fmt: skip
+
+
 def _stored(
     total: Imported, held: Contents, rows: Candles | Funding, sample: Candles | None, now: datetime
 ) -> Imported:
@@ -162,9 +169,8 @@ def _stored(
         became, missing = store_funding(instrument=instrument, funding=rows), 0
     timeframe, troubles = _timeframe(held), ""
     if became.differing:
-        SeriesNote.objects.add_refused(
-            instrument=instrument, kind=held.kind, timeframe=timeframe, reasons={DIFFERS: became.differing}, at=now
-        )
+        _count_refused(held, "changed", DIFFERS, became.differing)
+        refusals.write(now)
     if became.stored:
         report = quality.check(instrument=instrument, kind=held.kind, timeframe=timeframe, now=now)
         troubles = quality.warnings(report)
@@ -180,16 +186,19 @@ def _stored(
 
 @transaction.atomic
 def store_funding(*, instrument: Instrument, funding: Funding) -> Stored:
-    """Keep funding rates; settlements that are stored already win over new ones."""
+    """Keep funding rates; settlements that are stored already win over new ones, some minutes apart or not."""
     Instrument.objects.select_for_update().get(pk=instrument.pk)
-    settled = [instant(ms) for ms in funding.time.tolist()]
-    known = dict(
-        FundingRate.objects.filter(instrument=instrument, at__range=(settled[0], settled[-1])).values_list("at", "rate")
-    )
+    hours = funding.time.tolist()
+    around = (instant(hours[0] - HOUR), instant(hours[-1] + HOUR))
+    stored = FundingRate.objects.filter(instrument=instrument, at__range=around).values_list("at", "rate")
+    # A live market stores the time that its exchange tells, which may be a few milliseconds late.
+    known = {(milliseconds(at) + HOUR // 2) // HOUR * HOUR: rate for at, rate in stored}
     rates = {
-        at: nearest_to(Decimal(repr(rate)), RATE_UNIT) for at, rate in zip(settled, funding.rate.tolist(), strict=True)
+        at: nearest_to(Decimal(repr(rate)), RATE_UNIT) for at, rate in zip(hours, funding.rate.tolist(), strict=True)
     }
-    new = [FundingRate(instrument=instrument, at=at, rate=rate) for at, rate in rates.items() if at not in known]
+    new = [
+        FundingRate(instrument=instrument, at=instant(at), rate=rate) for at, rate in rates.items() if at not in known
+    ]
     FundingRate.objects.bulk_create(new, batch_size=5000)
     differing = sum(at in known and known[at] != rate for at, rate in rates.items())
     return Stored(len(new), len(rates) - len(new) - differing, differing)

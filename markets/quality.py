@@ -6,7 +6,7 @@ page loads no year of candles.
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from django.db.models import Q
 from . import history
 from .domain.candles import TIMEFRAMES, milliseconds
 from .domain.quality import quality
-from .models import Candle, FundingRate, Instrument, MarkCandle, SeriesKind, SeriesNote
+from .models import Candle, FundingRate, Instrument, MarkCandle, RefusedData, SeriesKind, SeriesNote
 
 # How many gaps the note of a series lists; all of them are counted.
 LISTED = 200
@@ -67,13 +67,22 @@ def chosen(*, exchange: str = "", symbol: str = "") -> list[Instrument]:
     return list(rows.filter(named) if symbol else rows)
 
 
-def note_refused(
-    *, exchange: str, symbol: str, kind: str, timeframe: str, reasons: Mapping[str, int], at: datetime
-) -> None:
-    """Count rows that did not enter, where their instrument is known already."""
-    instrument = Instrument.objects.filter(exchange=exchange, symbol=symbol).first()
-    if instrument is not None:
-        SeriesNote.objects.add_refused(instrument=instrument, kind=kind, timeframe=timeframe, reasons=reasons, at=at)
+def notes(instrument: Instrument) -> list[SeriesNote]:
+    """What is known of every series of an instrument, candles first and the finest before the coarser."""
+    kinds = [str(kind) for kind in SeriesKind]
+    rows = SeriesNote.objects.filter(instrument=instrument)
+    return sorted(rows, key=lambda note: (kinds.index(note.kind), TIMEFRAMES.get(note.timeframe, 0)))
+
+
+def refused(instrument: Instrument) -> list[RefusedData]:
+    """What did not enter of an instrument, from files and from exchanges, by part and reason."""
+    rows = RefusedData.objects.filter(exchange=instrument.exchange, symbol=instrument.symbol)
+    return list(rows.order_by("part", "reason"))
+
+
+def part(kind: str, timeframe: str) -> str:
+    """The name of a series in the counts of what was refused: `candles 5m`, `mark 8h`, `funding`."""
+    return f"{kind} {timeframe}".strip()
 
 
 def warnings(report: Report) -> str:

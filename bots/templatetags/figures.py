@@ -76,6 +76,12 @@ def since(value: Decimal, base: Decimal | None) -> Decimal | None:
 
 
 @register.filter
+def yearly(rate: Decimal, hours: int) -> str:
+    """What a rate for so many hours comes to in a year, in percent, without interest on it."""
+    return percent(rate * 24 * 365 / hours, 1)
+
+
+@register.filter
 def words(name: str) -> str:
     """A stored name as it is read: open_long is "open long", house:trend is "house · trend"."""
     return str(name).replace("_", " ").replace(":", " · ")

@@ -31,11 +31,13 @@ def bot(alice):
     return made
 
 
-ADDRESSES = {"arena": "/", "leaderboard": "/leaderboard/", "bots": "/bots/", "accounts": "/accounts/"}
+ADDRESSES = {
+    "arena": "/", "leaderboard": "/leaderboard/", "bots": "/bots/", "accounts": "/accounts/", "markets": "/markets/",
+}  # fmt: skip
 
 
 @pytest.mark.requirement("UI-09")
-@pytest.mark.parametrize("page", ["arena", "leaderboard", "bots", "bot", "accounts"])
+@pytest.mark.parametrize("page", ["arena", "leaderboard", "bots", "bot", "accounts", "markets"])
 def test_parts_are_the_very_text_of_the_page(client, alice, bot, page):
     client.force_login(alice)
     with time_machine.travel(WALL, tick=False):
@@ -50,7 +52,8 @@ def test_parts_are_the_very_text_of_the_page(client, alice, bot, page):
 
 @pytest.mark.parametrize("page", fragments.PAGES)
 def test_every_part_has_one_root_with_an_id_that_htmx_swaps(alice, bot, page):
-    parts, _ = fragments.rendered(page, alice, {"id": str(bot.pk)}, WALL)
+    key = builders.instrument().pk if page == "market" else bot.pk
+    parts, _ = fragments.rendered(page, alice, {"id": str(key)}, WALL)
     for name, html in parts.items():
         opening = html.strip().partition(">")[0]
         assert " id=" in opening, name
@@ -64,7 +67,7 @@ def test_a_chart_tells_up_to_when_it_goes(alice, bot):
     assert nothing is None
 
 
-@pytest.mark.parametrize("page", ["arena", "leaderboard", "bots", "accounts", "frame"])
+@pytest.mark.parametrize("page", ["arena", "leaderboard", "bots", "accounts", "markets", "frame"])
 def test_pages_of_a_user_without_anything_say_what_to_do(alice, page):
     parts, _ = fragments.rendered(page, alice, {}, WALL)
     text = " ".join(parts.values())

@@ -3,16 +3,18 @@
 import asyncio
 import socket
 import threading
+from datetime import timedelta
 
 import pytest
 
-from bots import consumers
+from bots import consumers, tasks
 from bots.models import Bot, BotStatus
 from bots.tests import rows
 from ledger import sign_in, states
 from ledger.tests import builders
-from markets import broadcast
+from markets import broadcast, history
 from markets.models import Feed, Quote
+from markets.tests import samples
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PHONE = {"width": 390, "height": 844}
@@ -165,10 +167,55 @@ def test_a_lost_line_is_said_and_polling_takes_over(page, bot, monkeypatch):
     assert page.evaluate("window.unbroken === true")
 
 
+@pytest.fixture
+def market(bot):
+    """The address of a market with candles, which the chart shows."""
+    bitcoin = builders.instrument()
+    candles = samples.candles(700, begin=builders.NOW - timedelta(minutes=700), price=50_000)
+    history.store(instrument=bitcoin, timeframe="1m", candles=candles)
+    builders.trade(bot.book, at=builders.NOW - timedelta(minutes=7))
+    return f"/markets/{bitcoin.pk}/?timeframe=1m&show=ema20,rsi"
+
+
+@pytest.mark.requirement("UI-03")
 @pytest.mark.requirement("UI-09")
-def test_nothing_is_wider_than_a_phone(page, bot, site):
+def test_a_market_moves_without_a_reload_and_a_worker_brings_its_indicators(page, bot, site, market):
+    page.goto(site + market)
+    live(page)
+    shown(page, "#market-why", "being computed by a worker")
+    tasks.answer_pages()
+    shown(page, "#readout", "EMA 20")
+    shown(page, "#readout", "RSI 14")
+    assert page.locator("#market-chart canvas").count() > 4
+    move(bot, "51234")
+    shown(page, "#market-head .price", "51\u202f234.0")
+    shown(page, "#readout", "51\u202f234.0")
+    page.locator("#market-chart").focus()
+    for _ in range(7):
+        page.keyboard.press("ArrowLeft")
+    shown(page, "#readout", "Trend buy 0.1 at 50000")
+    page.keyboard.press("Escape")
+    shown(page, "#readout", "runs")
+    page.locator(".account > summary").click()
+    page.get_by_label("Dark").check()
+    shown(page, "#readout", "EMA 20")
+    assert page.complaints == []
+
+
+@pytest.mark.requirement("UI-09")
+def test_nothing_is_wider_than_a_phone(page, bot, site, market):
     page.set_viewport_size(PHONE)
-    for address in ("/", "/bots/", f"/bots/{bot.pk}/", f"/bots/{bot.pk}/trades/", "/leaderboard/", "/accounts/"):
+    pages = (
+        "/",
+        "/bots/",
+        f"/bots/{bot.pk}/",
+        f"/bots/{bot.pk}/trades/",
+        "/leaderboard/",
+        "/accounts/",
+        "/markets/",
+        market,
+    )
+    for address in pages:
         page.goto(site + address)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
     assert page.complaints == []

@@ -67,6 +67,9 @@ class Candles:
         return cls(table[:, 0].astype(np.int64), *(np.ascontiguousarray(table[:, i]) for i in range(1, 6)))
 
 
+REPEATED = "its time repeats the row before"
+
+
 @dataclass(frozen=True, slots=True)
 class BadRow:
     """A row that must not enter. `row` counts from zero."""
@@ -88,7 +91,7 @@ def bad_rows(candles: Candles, timeframe_ms: int) -> list[BadRow]:
         ("a price is not above zero", (prices <= 0).any(axis=0)),
         ("high and low do not enclose open and close", (candles.high < body_high) | (candles.low > body_low)),
         ("its time is not on the grid of the timeframe", candles.time % timeframe_ms != 0),
-        ("its time repeats the row before", steps == 0),
+        (REPEATED, steps == 0),
         ("its time is before the row before", steps < 0),
     )
     found: dict[int, str] = {}

@@ -1,7 +1,7 @@
 """Indicators through TA-Lib, with their warm-up declared. Whole-series arrays in, whole-series arrays out.
 
 Never across a hole or a NaN: after one NaN TA-Lib's RSI reads 0 for ever. `refusal` says so, and `snapshot.Series`
-asks it before anything is computed. A value at a candle depends on that candle and those before it, never on later ones.
+asks it before anything is computed. A value at a candle depends on it and those before it, never on later ones.
 """
 
 from collections.abc import Callable

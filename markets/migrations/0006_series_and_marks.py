@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('markets', '0003_hot_indexes'),
+        ('markets', '0004_live'),
     ]
 
     operations = [
@@ -16,11 +16,12 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('timeframe', models.CharField(max_length=4)),
+                ('names', models.JSONField(default=list)),
                 ('asked_at', models.DateTimeField(db_index=True, help_text='Wall time at which a page last wanted them.')),
                 ('first', models.BigIntegerField(null=True)),
                 ('last', models.BigIntegerField(null=True)),
                 ('values', models.JSONField(default=dict)),
-                ('refused', models.CharField(blank=True, max_length=200)),
+                ('refused', models.JSONField(default=dict)),
                 ('feed', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='markets.feed')),
                 ('instrument', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='markets.instrument')),
             ],
@@ -54,8 +55,6 @@ class Migration(migrations.Migration):
                 ('timeframe', models.CharField(blank=True, help_text='Empty for funding rates.', max_length=4)),
                 ('built_from', models.CharField(blank=True, help_text='The timeframe it was resampled from, if it was.', max_length=4)),
                 ('built', models.PositiveBigIntegerField(default=0, help_text='How many of its candles were resampled.')),
-                ('refused', models.JSONField(blank=True, default=dict, help_text='Rows that did not enter, by reason.')),
-                ('refused_at', models.DateTimeField(blank=True, null=True)),
                 ('report', models.JSONField(blank=True, default=dict)),
                 ('checked_at', models.DateTimeField(blank=True, null=True)),
                 ('instrument', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='series_notes', to='markets.instrument')),

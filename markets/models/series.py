@@ -1,10 +1,7 @@
-"""What is known about stored series beside their rows: where they came from, what was refused, how good they are.
+"""What is known about stored series beside their rows: where they came from, and how good they are.
 
 One row per instrument, kind and timeframe, made when there is something to say.
 """
-
-from collections.abc import Mapping
-from datetime import datetime
 
 from django.db import models, transaction
 
@@ -25,18 +22,6 @@ class SeriesNoteQuerySet(models.QuerySet["SeriesNote"]):
         return self.select_for_update().get(instrument=instrument, kind=kind, timeframe=timeframe)
 
     @transaction.atomic
-    def add_refused(
-        self, *, instrument: Instrument, kind: str, timeframe: str, reasons: Mapping[str, int], at: datetime
-    ) -> None:
-        """Count rows that did not enter, by reason."""
-        if not reasons:
-            return
-        note = self.of(instrument, kind, timeframe)
-        note.refused = {name: note.refused.get(name, 0) + reasons.get(name, 0) for name in {**note.refused, **reasons}}
-        note.refused_at = at
-        note.save(update_fields=["refused", "refused_at"])
-
-    @transaction.atomic
     def add_built(self, *, instrument: Instrument, timeframe: str, source: str, count: int) -> None:
         """Remember that so many candles were resampled from those of the timeframe `source`."""
         if not count:
@@ -47,15 +32,13 @@ class SeriesNoteQuerySet(models.QuerySet["SeriesNote"]):
 
 
 class SeriesNote(models.Model):
-    """`report` is the quality of what was stored at `checked_at`; `refused` counts rows by the reason they had."""
+    """`report` is the quality of what was stored at `checked_at`. What was refused is counted in `RefusedData`."""
 
     instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, related_name="series_notes")
     kind = models.CharField(max_length=8, choices=SeriesKind, default=SeriesKind.CANDLES)
     timeframe = models.CharField(max_length=4, blank=True, help_text="Empty for funding rates.")
     built_from = models.CharField(max_length=4, blank=True, help_text="The timeframe it was resampled from, if it was.")
     built = models.PositiveBigIntegerField(default=0, help_text="How many of its candles were resampled.")
-    refused = models.JSONField(default=dict, blank=True, help_text="Rows that did not enter, by reason.")
-    refused_at = models.DateTimeField(null=True, blank=True)
     report = models.JSONField(default=dict, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
 
@@ -70,26 +53,23 @@ class SeriesNote(models.Model):
     def __str__(self) -> str:
         return f"{self.instrument} {self.timeframe} {self.get_kind_display().lower()}"
 
-    @property
-    def refused_rows(self) -> int:
-        return sum(self.refused.values())
-
 
 class ChartValues(models.Model):
     """Indicators of one instrument and timeframe for pages: asked for by a page, filled by a worker.
 
-    `values` are the arrays of each name over the candles that opened at `first` and so on, up to `last` (UTC ms);
-    `refused` says why there are none.
+    `values` holds an array for each of `names` over the candles that opened from `first` to `last` (UTC ms); a name
+    that cannot be had is in `refused` instead, with the reason.
     """
 
     feed = models.ForeignKey("markets.Feed", on_delete=models.CASCADE, related_name="+")
     instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, related_name="+", db_index=False)
     timeframe = models.CharField(max_length=4)
+    names = models.JSONField(default=list)
     asked_at = models.DateTimeField(db_index=True, help_text="Wall time at which a page last wanted them.")
     first = models.BigIntegerField(null=True)
     last = models.BigIntegerField(null=True)
     values = models.JSONField(default=dict)
-    refused = models.CharField(max_length=200, blank=True)
+    refused = models.JSONField(default=dict)
 
     class Meta:
         constraints = [

@@ -13,7 +13,7 @@ from markets import history
 from markets.candle_files import BadFile
 from markets.domain.candles import TIMEFRAMES, resample
 from markets.imports import Imported, import_files
-from markets.models import Candle, FundingRate, Instrument, MarkCandle, SeriesNote
+from markets.models import Candle, FundingRate, Instrument, MarkCandle, RefusedData
 
 from . import samples
 from .test_candle_files import NOW, csv_file, lines_of
@@ -166,9 +166,11 @@ def test_what_was_refused_is_counted_by_its_reason(tmp_path):
     part.volume[3] += 1
     run(csv_file(tmp_path, *lines_of(part)))
 
-    note = SeriesNote.objects.get()
-    assert note.refused == {"its time repeats the row before": 2, "it differs from the row that is stored": 1}
-    assert note.refused_rows == 3
+    told = {row.reason: (row.part, row.count, row.example) for row in RefusedData.objects.all()}
+    assert told == {
+        "duplicate": ("candles 1m", 2, "its time repeats the row before (BTC_USDT_USDT-1m.csv)"),
+        "changed": ("candles 1m", 1, "it differs from the row that is stored (BTC_USDT_USDT-1m.csv)"),
+    }
 
 
 def test_what_is_not_there_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
-from markets import history, quality
+from markets import history, quality, refusals
 from markets.domain import quality as judged
 from markets.domain.candles import MINUTE, TIMEFRAMES, Candles
 from markets.models import SeriesNote
@@ -94,14 +94,13 @@ def told(command, *args, **options) -> dict:
 
 @pytest.mark.requirement("MKT-04")
 def test_the_report_of_a_series(bitcoin):
-    SeriesNote.objects.add_refused(
-        instrument=bitcoin, kind="candles", timeframe="1m", reasons={"its time repeats the row before": 2}, at=NOW
-    )
+    refusals.count(exchange=bitcoin.exchange, symbol=bitcoin.symbol, part="candles 1m", reason="duplicate", times=2)
+    refusals.write(NOW)
     [series] = told("candle_quality", symbol="BTC")["series"]
 
     assert (series["candles"], series["missing"], series["holes"]) == (597, 3, 2)
     assert [gap["missing"] for gap in series["gaps"]] == [2, 1]
-    assert series["refused"] == {"its time repeats the row before": 2}
+    assert series["refused"] == {"duplicate": 2}
     note = SeriesNote.objects.get()
     assert (note.report["missing"], note.checked_at is not None) == (3, True)
 

@@ -39,9 +39,11 @@ class Command(BaseCommand):
             self.stderr.write(f"checking {instrument.exchange} {instrument} {timeframe} {kind}", style_func=str)
             report = quality.check(instrument=instrument, kind=kind, timeframe=timeframe, now=now)
             note = SeriesNote.objects.get(instrument=instrument, kind=kind, timeframe=timeframe)
+            part = quality.part(kind, timeframe)
+            refused = {row.reason: row.count for row in quality.refused(instrument) if row.part == part}
             found.append({
                 "exchange": instrument.exchange, "symbol": instrument.symbol, "kind": kind, "timeframe": timeframe,
-                **report, "refused": note.refused, "built_from": note.built_from, "built": note.built,
+                **report, "refused": refused, "built_from": note.built_from, "built": note.built,
             })  # fmt: skip
         if not found:
             raise CommandError("Nothing of that is stored: import_candles and download_candles bring candles.")
