@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Avg, Case, FloatField, Func, IntegerField, Max, Q, QuerySet, TextField, Value, When
+from django.db.models import Avg, Case, FloatField, Func, IntegerField, Max, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast, NullIf
 
 from .domain.statistics import (
@@ -132,9 +132,12 @@ def _with_closed(book: Book, known: Kept) -> Kept:
     touched = dict(entries.order_by("id").values_list("id", "position"))
     changed = {position for position in touched.values() if position is not None}
     last = known.closed.last
-    rows = _read(closed.filter(Q(closed_at__gte=datetime.fromtimestamp(last[0], UTC)) | Q(pk__in=changed)))
+    since = datetime.fromtimestamp(last[0], UTC)
+    # Two statements, for with an OR between them SQLite would go through all positions.
+    rows = _read(closed.filter(closed_at__gte=since))
     newer = [row for row in rows if (row[1], row[0]) > last]
-    if any(row[0] in changed for row in rows[: len(rows) - len(newer)]):
+    earlier = changed - {row[0] for row in newer}
+    if any(row[0] in earlier for row in rows) or closed.filter(pk__in=earlier, closed_at__lt=since).exists():
         return _with_closed(book, Kept())
     return Kept(known.closed.and_then(_columns(newer)), max(touched, default=known.entry))
 
@@ -156,9 +159,12 @@ def _read(positions: QuerySet[Position]) -> list[tuple[Any, ...]]:
         is_long=Plain("long", output_field=IntegerField()),
         traded=Plain(Cast("entry_value", FloatField()) + Cast("exit_value", FloatField()), output_field=FloatField()),
         **{f"{name}_text": Cast(name, TextField()) for name in MONEY},
-    ).order_by("closed_at", "id")
+    ).order_by("closed_at")
     money = (f"{name}_text" for name in MONEY)
-    return list(plain.values_list("id", "closed_second", "opened_second", "is_long", *money, "traded"))
+    rows = list(plain.values_list("id", "closed_second", "opened_second", "is_long", *money, "traded"))
+    # The index knows the order of times; those of one second are few, and put in order here in a tenth of the time.
+    rows.sort(key=itemgetter(1, 0))
+    return rows
 
 
 def _columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
