@@ -4,15 +4,17 @@ What was read is kept in the cache. The cache is no truth: without it everything
 and it is read again whenever something changed that had been read already.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
+import numpy as np
 from django.core.cache import cache
-from django.db.models import Avg, Case, FloatField, Func, IntegerField, Max, Q, QuerySet, TextField, Value, When
+from django.db.models import Avg, Case, FloatField, Func, IntegerField, Max, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast, NullIf
 
 from .domain.statistics import (
@@ -30,6 +32,7 @@ from .equity_curve import Seconds, Steps, flows_of
 from .models import Book, CashEntry, EquityPoint, Position
 
 KEPT_SECONDS = 3600
+CHUNK = 2000  # rows
 MONEY = ("realised", "fees", "funding")
 
 
@@ -128,13 +131,16 @@ def _with_closed(book: Book, known: Kept) -> Kept:
     closed = Position.objects.closed().filter(book=book)
     if not known.entry:
         newest = entries.aggregate(newest=Max("id"))["newest"] or 0
-        return Kept(Closed().and_then(_columns(_read(closed))), newest)
+        return Kept(Closed().and_then(_in_order(_columns(_rows(closed).iterator(chunk_size=CHUNK)))), newest)
     touched = dict(entries.order_by("id").values_list("id", "position"))
     changed = {position for position in touched.values() if position is not None}
     last = known.closed.last
-    rows = _read(closed.filter(Q(closed_at__gte=datetime.fromtimestamp(last[0], UTC)) | Q(pk__in=changed)))
+    since = datetime.fromtimestamp(last[0], UTC)
+    # Two statements, for with an OR between them SQLite would go through all positions.
+    rows = sorted(_rows(closed.filter(closed_at__gte=since)), key=itemgetter(1, 0))
     newer = [row for row in rows if (row[1], row[0]) > last]
-    if any(row[0] in changed for row in rows[: len(rows) - len(newer)]):
+    earlier = changed - {row[0] for row in newer}
+    if any(row[0] in earlier for row in rows) or closed.filter(pk__in=earlier, closed_at__lt=since).exists():
         return _with_closed(book, Kept())
     return Kept(known.closed.and_then(_columns(newer)), max(touched, default=known.entry))
 
@@ -148,25 +154,37 @@ class Plain(Func):
         return []
 
 
-def _read(positions: QuerySet[Position]) -> list[tuple[Any, ...]]:
-    """Rows of `Columns`, oldest first; exact decimals as text."""
+def _rows(positions: QuerySet[Position]) -> QuerySet[Position, tuple[Any, ...]]:
+    """Rows of `Columns`, oldest first but for those of one second, whose order no index knows; decimals as text."""
     plain = positions.annotate(
         closed_second=Seconds("closed_at"),
         opened_second=Seconds("opened_at"),
         is_long=Plain("long", output_field=IntegerField()),
         traded=Plain(Cast("entry_value", FloatField()) + Cast("exit_value", FloatField()), output_field=FloatField()),
         **{f"{name}_text": Cast(name, TextField()) for name in MONEY},
-    ).order_by("closed_at", "id")
+    ).order_by("closed_at")
     money = (f"{name}_text" for name in MONEY)
-    return list(plain.values_list("id", "closed_second", "opened_second", "is_long", *money, "traded"))
+    return plain.values_list("id", "closed_second", "opened_second", "is_long", *money, "traded")
 
 
-def _columns(rows: Sequence[tuple[Any, ...]]) -> Columns:
-    ids, closed, opened, long, realised, fees, funding, traded = (
-        list(map(itemgetter(place), rows)) for place in range(len(Columns._fields))
-    )
+def _columns(rows: Iterable[tuple[Any, ...]]) -> Columns:
+    columns: list[list[Any]] = [[] for _ in Columns._fields]
+    rest = iter(rows)
+    # Part by part, so that a long past is never held as rows too.
+    while part := list(islice(rest, CHUNK)):
+        for place, column in enumerate(columns):
+            column.extend(map(itemgetter(place), part))
+    ids, closed, opened, long, realised, fees, funding, traded = columns
     realised, fees, funding = (list(map(Decimal, column)) for column in (realised, fees, funding))
     return Columns(ids, closed, opened, long, realised, fees, funding, traded)
+
+
+def _in_order(columns: Columns) -> Columns:
+    """By second and id."""
+    order = np.lexsort((columns.ids, columns.closed))
+    if (np.diff(order) == 1).all():
+        return columns
+    return Columns(*([column[place] for place in order.tolist()] for column in columns))
 
 
 # --- Days ------------------------------------------------------------------------------------------------

@@ -48,6 +48,12 @@ def _blocks(columns: Floats) -> tuple[Floats, int, int]:
     count = len(columns)
     every = -(-count // _STARTS)
     length = max(round(count ** (1 / 3)), every, 1)
+    if length == every:
+        # Side by side: each observation is in one block, and the last goes on at the beginning.
+        places = np.arange(0, count, every)
+        sums: Floats = np.add.reduceat(columns, places, axis=0)
+        sums[-1] += columns[: places[-1] + length - count].sum(axis=0)
+        return sums, -(-count // length), length
     round_about = np.concatenate([np.zeros((1, columns.shape[1])), columns, columns[:length]]).cumsum(axis=0)
     starts = np.arange(0, count, every)
     return round_about[starts + length] - round_about[starts], -(-count // length), length

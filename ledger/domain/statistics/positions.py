@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import sqrt
+from operator import add, sub
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +89,7 @@ class Closed:
         """With positions that closed later, or at the same second with a higher id, in that order."""
         if not more.ids:
             return self
-        nets = list(map(_net, more.realised, more.fees, more.funding))
+        nets = list(map(add, map(sub, more.realised, more.fees), more.funding))
         closed = np.array(more.closed, np.int64)
         return Closed(
             _added(self.totals, nets, more),
@@ -103,17 +104,13 @@ class Closed:
         )
 
 
-def _net(realised: Decimal, fees: Decimal, funding: Decimal) -> Decimal:
-    return realised - fees + funding
-
-
 def _added(totals: Totals, nets: Sequence[Decimal], more: Columns) -> Totals:
     return Totals(
         sum(more.realised, totals.realised),
         sum(more.fees, totals.fees),
         sum(more.funding, totals.funding),
-        sum((net for net in nets if net > 0), totals.gains),
-        sum((-net for net in nets if net < 0), totals.losses),
+        sum(filter(ZERO.__lt__, nets), totals.gains),
+        totals.losses - sum(filter(ZERO.__gt__, nets), ZERO),
     )
 
 
@@ -187,7 +184,7 @@ def position_figures(closed: Closed) -> PositionFigures:
     mean, payoff = float(totals.net) / count, _payoff(totals, wins, losses)
     streaks = _streaks(np.sign(net).astype(np.int64))
     gains = np.maximum(net, 0)
-    sure = intervals(np.column_stack([net, net**2, gains, gains - net, won]), _RESAMPLED)
+    sure = intervals(np.stack([net, net**2, gains, gains - net, won]).T, _RESAMPLED)
     return PositionFigures(
         positions=count,
         won=wins,
