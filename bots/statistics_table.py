@@ -43,8 +43,12 @@ class Tables:
 
 def tables(bot: Bot) -> Tables:
     """Both tables of a bot as it stands now."""
-    told = record(bot.book)
-    return Tables(_ratios(told, held_instead(bot)), _trading(told), told.on_equity.days)
+    return of_record(record(bot.book), held_instead(bot))
+
+
+def of_record(told: Record, held: DailyFigures) -> Tables:
+    """Both tables of a record, with what holding the same instruments would have made beside it."""
+    return Tables(_ratios(told, held), _trading(told), told.on_equity.days)
 
 
 def _ratios(told: Record, held: DailyFigures) -> list[Row]:

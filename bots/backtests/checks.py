@@ -43,17 +43,20 @@ class Sample:
             self.kept, self.every = self.kept[::2], self.every * 2
 
 
-def check(market: Market, setup: Setup) -> list[str]:
-    """Every breach that a run over this market shows, as sentences; empty where all is well."""
+def check(market: Market, setup: Setup, passed: Callable[[int], None] | None = None) -> list[str]:
+    """Every breach that a run over this market shows, as sentences; empty where all is well.
+
+    `passed` is called with each instant of each of its runs.
+    """
     sample = Sample()
-    result = Backtest(market, setup, sample).run()
+    result = Backtest(market, setup, sample, passed).run()
     found = [
         *_asked_again(setup, sample, _until_now, _same, "looks ahead: without later candles it decides otherwise"),
         *_asked_again(
             setup, sample, _short, _alike, "needs more warm-up: with fewer candles before it decides otherwise"
         ),
     ]
-    return [*found, *_shorter(market, setup, result)]
+    return [*found, *_shorter(market, setup, result, passed)]
 
 
 def _asked_again(
@@ -115,14 +118,14 @@ def _alike_items(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     )
 
 
-def _shorter(market: Market, setup: Setup, result: Result) -> list[str]:
+def _shorter(market: Market, setup: Setup, result: Result, passed: Callable[[int], None] | None) -> list[str]:
     """Whether a run over less of the data trades otherwise in the part that both have."""
     for part in CUTS:
         end = market.start + int(market.instants * part) * market.step
         if end <= market.start:
             continue
         cut = Market(market.timeframe, market.start, end, [_before(one, end) for one in market.listed])
-        last, trades = cut.at(cut.instants), Backtest(cut, setup).run().trades
+        last, trades = cut.at(cut.instants), Backtest(cut, setup, passed=passed).run().trades
         before = [trade for trade in result.trades if trade.fill.at < last]
         if before != [trade for trade in trades if trade.fill.at < last]:
             when = f"{last:%Y-%m-%d %H:%M}"

@@ -42,6 +42,26 @@ def load(
     It is walked in candles of `base`: by default the finest timeframe that is stored for the whole period. Candles
     before the start are read as far as indicators need them. `costs` may change what trading costs. Raises NotThere.
     """
+    instruments, base, first, last = look_over(
+        exchange=exchange, symbols=symbols, timeframes=timeframes, start=start, end=end, base=base
+    )
+    listed = [_listed(one, costs(one.rules), timeframes, base, first, last) for one in instruments]
+    for one in listed:
+        if not len(one.candles):
+            raise NotThere(f"No candles of {one.rules.symbol} in {base} are stored in that period.")
+    return Market(base, first, last, listed)
+
+
+def look_over(
+    *,
+    exchange: str,
+    symbols: Sequence[str],
+    timeframes: Sequence[str],
+    start: datetime | None = None,
+    end: datetime | None = None,
+    base: str | None = None,
+) -> tuple[list[Instrument], str, int, int]:
+    """The instruments, the timeframe to walk, and the period (UTC ms) that `load` would read. Raises NotThere."""
     instruments = chosen(exchange, symbols)
     source = _source(instruments, timeframes[0])
     first, last = _period(instruments, source, start, end)
@@ -49,12 +69,8 @@ def load(
     step = TIMEFRAMES[base]
     first, last = -(-first // step) * step, last // step * step
     if last <= first:
-        raise NotThere("The period ends before it begins: there is no whole candle in it.")
-    listed = [_listed(one, costs(one.rules), timeframes, base, first, last) for one in instruments]
-    for one in listed:
-        if not len(one.candles):
-            raise NotThere(f"No candles of {one.rules.symbol} in {base} are stored in that period.")
-    return Market(base, first, last, listed)
+        raise NotThere("There is no whole candle in that period: make it longer.")
+    return instruments, base, first, last
 
 
 def chosen(exchange: str, symbols: Sequence[str]) -> list[Instrument]:

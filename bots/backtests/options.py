@@ -5,7 +5,7 @@ in a sentence with the nearest names there are.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -13,14 +13,18 @@ from typing import Any
 
 from bots import deciders
 from bots.deciders import Decider
+from bots.domain.briefing import Briefing
 from bots.domain.policy import PRESETS, Policy
 from bots.domain.soundness import objections
 from markets.domain.candles import TIMEFRAMES
 from markets.domain.instruments import InstrumentRules
 
-LIMITS = {field.name: field.type for field in fields(Policy) if field.name not in ("name", "version")}
+LIMITS = {one.name: one.type for one in fields(Policy) if one.name not in ("name", "version")}
 COSTS = ("fee", "taker_fee", "maker_fee", "half_spread", "impact")
 OTHERS = ("policy", "seed", "interval", "timeframes", "walk")
+MODEL, RECORDED = "model:", "recorded:"
+# What deciders take that are no code by themselves: whoever runs the backtest looks them up (see `preparing`).
+ELSEWHERE = {MODEL: ("money", "cap", "shadow", "prompt"), RECORDED: (), deciders.RANDOM_LIKE: ("like",)}
 _DAY_FORMS = ("%Y-%m-%d", "%Y%m%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S")
 
 
@@ -29,8 +33,23 @@ class Unclear(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Unmade:
+    """A decider that has only been named yet: a language model, or what a bot has answered before."""
+
+    name: str
+    description: str = ""
+    remote: bool = True
+
+    def decide(self, briefing: Briefing) -> dict[str, Any]:
+        raise LookupError(f"{self.name} was not looked up.")
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """The settings, read. `walk` is the timeframe whose candles are traded through (None: the finest stored)."""
+    """The settings, read. `walk` is the timeframe whose candles are traded through (None: the finest stored).
+
+    `more` are settings for what has to be looked up, as they were written.
+    """
 
     decider: Decider
     policy: Policy
@@ -39,6 +58,7 @@ class Asked:
     seed: int
     costs: Mapping[str, Decimal]
     walk: str | None = None
+    more: Mapping[str, str] = field(default_factory=dict)
 
     def with_costs(self, rules: InstrumentRules) -> InstrumentRules:
         costs: dict[str, Any] = dict(self.costs)
@@ -49,15 +69,18 @@ def read(decider: str, timeframe: str, settings: Sequence[str]) -> Asked:
     """Raises Unclear."""
     given = dict(_pair(setting) for setting in settings)
     name = _decider_name(decider)
-    options = {field.name for field in fields(type(deciders.get(name)))}  # type: ignore[arg-type]
-    known = (*LIMITS, *COSTS, *OTHERS, *sorted(options))
+    elsewhere = name.startswith((MODEL, RECORDED))
+    options = set() if elsewhere else {one.name for one in fields(type(deciders.get(name)))}  # type: ignore[arg-type]
+    more = next((keys for start, keys in ELSEWHERE.items() if name.startswith(start)), ())
+    known = (*LIMITS, *COSTS, *OTHERS, *sorted(options), *more)
     for key in given:
         if key not in known:
             near = get_close_matches(key, known, n=3, cutoff=0.4)
             hint = f"Did you mean {', '.join(near)}?" if near else f"There are {', '.join(sorted(known))}."
             raise Unclear(f"There is no setting «{key}». {hint}")
     try:
-        made = deciders.get(name, {key: value for key, value in given.items() if key in options})
+        taken = {key: value for key, value in given.items() if key in options}
+        made = Unmade(name) if elsewhere else deciders.get(name, taken)
     except deciders.UnknownDecider as problem:
         raise Unclear(str(problem)) from None
     frames = _timeframes(given.get("timeframes", timeframe), timeframe)
@@ -69,6 +92,7 @@ def read(decider: str, timeframe: str, settings: Sequence[str]) -> Asked:
         seed=int(_number("seed", given.get("seed", "0"))),
         costs=_costs(given),
         walk=_timeframe(given["walk"]) if "walk" in given else None,
+        more={key: given[key] for key in more if key in given},
     )
 
 
@@ -109,7 +133,7 @@ def _pair(setting: str) -> tuple[str, str]:
 
 def _decider_name(name: str) -> str:
     known = deciders.names()
-    if name in known:
+    if name in known or (name.startswith((MODEL, RECORDED)) and name.partition(":")[2]):
         return name
     if f"house:{name}" in known:
         return f"house:{name}"

@@ -4,8 +4,6 @@ A ratio without a base is null and never zero. Trades are closed positions, and 
 at the last close and told apart.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +12,7 @@ from markets.domain.rounding import ZERO
 
 from . import curve
 from .engine import Result
-from .records import Position
-
-Table = dict[str, dict[str, Any]]
+from .tables import tables
 
 
 def report(result: Result, seconds: float) -> dict[str, Any]:
@@ -38,7 +34,7 @@ def report(result: Result, seconds: float) -> dict[str, Any]:
         "fees": float(result.fees),
         "funding": float(result.funding),
         "metrics": metrics(result),
-        "tables": {name: table(result.closed, key) for name, key in TABLES.items()},
+        "tables": tables(result.closed),
         "warnings": warnings(result),
     }
 
@@ -78,33 +74,6 @@ def market_return(result: Result) -> float | None:
 
 def _number(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
-
-
-TABLES: dict[str, Callable[[Position], str]] = {
-    "instrument": lambda position: position.symbol,
-    "side": lambda position: "long" if position.long else "short",
-    "exit_reason": lambda position: position.exit_reason,
-    "month": lambda position: f"{position.closed_at:%Y-%m}",
-}
-
-
-def table(closed: Sequence[Position], key: Callable[[Position], str]) -> Table:
-    """Trades, net result, win rate, fees and funding of closed positions, grouped by `key`, in its order."""
-    groups: dict[str, list[Position]] = defaultdict(list)
-    for position in closed:
-        groups[key(position)].append(position)
-    return {name: _row(groups[name]) for name in sorted(groups)}
-
-
-def _row(group: Sequence[Position]) -> dict[str, Any]:
-    nets = [position.net for position in group]
-    return {
-        "trades": len(group),
-        "net": float(sum(nets, ZERO)),
-        "win_rate": _number(performance.win_rate(nets)),
-        "fees": float(sum((position.figures.fees for position in group), ZERO)),
-        "funding": float(sum((position.funding for position in group), ZERO)),
-    }
 
 
 _FEW = 30

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Frequency:
-    """Chances for one slot and one instrument: of entering while flat, of leaving while held; and the share of longs."""
+    """Chances for one slot and instrument: of entering while flat, of leaving while held; and the share of longs."""
 
     entry_chance: float
     exit_chance: float

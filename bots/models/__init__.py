@@ -1,5 +1,6 @@
 """The tables of the bots app, one module per aggregate."""
 
+from .backtests import Asker, Backtest, BacktestState
 from .bots import Bot, BotStatus
 from .calls import Budget, CallState, ModelCall, Purpose
 from .cycles import Cycle, CycleStatus, Trigger
@@ -10,6 +11,9 @@ from .prompts import Prompt, PromptPreview, PromptVersion, TaskState
 from .providers import FallbackModel, KeySource, LanguageModel, Provider
 
 __all__ = [
+    "Asker",
+    "Backtest",
+    "BacktestState",
     "Bot",
     "BotStatus",
     "Budget",

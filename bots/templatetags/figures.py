@@ -197,6 +197,21 @@ def number(value: str | None) -> str:
 
 
 @register.filter
+def figure(value: float | None, places: int = 2) -> str:
+    """A ratio or a rounded amount with so many places: 1.38."""
+    return UNKNOWN if value is None else written(Decimal(repr(float(value))), places)
+
+
+@register.filter
+def as_is(value: float | None) -> str:
+    """A number with the digits that it has."""
+    if value is None:
+        return UNKNOWN
+    found = plain(Decimal(repr(float(value))))
+    return written(found, min(8, places_of(found)))
+
+
+@register.filter
 def pretty(value: Any) -> str:
     """JSON for reading: indented, keys as they came."""
     return json.dumps(value, indent=2, ensure_ascii=False)

@@ -1,0 +1,86 @@
+"""From a request to a run: market and decider looked up, everything else as it was read. Reads the database.
+
+What cannot be had is one sentence: Unclear for words, NotThere for candles, bots and models.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+from bots import deciders
+from bots.deciders import Decider
+from bots.domain.frequency import frequency
+from ledger.models import User
+
+from . import loader, options
+from .engine import Backtest, Result, Setup
+from .loader import NotThere
+from .market import Market
+from .request import Read, Request, read
+
+Passed = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`seconds` and `passed` of a run come later; `about` is what the decider adds to the provenance."""
+
+    request: Request
+    read: Read
+    market: Market
+    setup: Setup
+    about: dict[str, Any]
+
+    def run(self, passed: Passed | None = None) -> tuple[Result, float]:
+        """What came of it, and in how many seconds, without reading the store."""
+        begun = perf_counter()
+        engine = Backtest(self.market, self.setup, passed=passed)
+        watching = getattr(self.setup.decider, "watch", None)
+        if watching is not None:
+            watching(engine)
+        return engine.run(), perf_counter() - begun
+
+
+def prepare(request: Request, *, owner: User | None = None, run: Any = None) -> Prepared:
+    """Raises Unclear and NotThere. `owner` is whose bots and models may be named, `run` the stored row it is for."""
+    found = read(request)
+    asked = found.asked
+    market = loader.load(
+        exchange=request.exchange, symbols=found.symbols, timeframes=asked.timeframes, start=found.start,
+        end=found.end, base=asked.walk, costs=asked.with_costs,
+    )  # fmt: skip
+    setup = Setup(
+        decider=asked.decider, policy=asked.policy, timeframes=asked.timeframes, interval=asked.interval,
+        cash=found.cash, seed=asked.seed,
+    )  # fmt: skip
+    decider, about = asked.decider, {}
+    if isinstance(decider, options.Unmade):
+        from . import remembered  # models and their clients: what strategies in code do not need
+
+        decider, about = remembered.look_up(asked, owner=owner, run=run)
+    elif "like" in asked.more:
+        decider, about = _like(asked.more["like"], request, market, setup)
+    return Prepared(request, found, market, replace(setup, decider=decider), about)
+
+
+def _like(name: str, request: Request, market: Market, setup: Setup) -> tuple[Decider, dict[str, Any]]:
+    """Lots as frequent and as long as the trades of another strategy on the same market."""
+    other = options.read(name, request.timeframe, ()).decider
+    if isinstance(other, options.Unmade):
+        raise NotThere("like names a strategy in code, such as like=trend.")
+    result = Backtest(market, replace(setup, decider=other)).run()
+    closed = [(p.long, p.closed_at - p.opened_at) for p in result.closed if p.closed_at and p.opened_at]
+    try:
+        found = frequency(
+            positions=len(closed),
+            longs=sum(long for long, _ in closed),
+            held=sum(held.total_seconds() for _, held in closed),
+            slots=market.instants * market.step // setup.interval,
+            interval=setup.interval / 1000,
+            instruments=len(market.courses),
+        )
+    except ValueError:
+        raise NotThere(f"{other.name} closes no trade in that period, so there is no frequency to match.") from None
+    chances = {"entry_chance": found.entry_chance, "exit_chance": found.exit_chance, "long_share": found.long_share}
+    return deciders.get(deciders.RANDOM_LIKE, chances), {"like": other.name, "like_trades": len(closed)}
