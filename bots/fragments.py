@@ -20,7 +20,7 @@ from django.utils.functional import SimpleLazyObject
 
 from ledger import fragments as ledger
 from ledger import states
-from ledger.models import Account, Book, Lock, Order, Position, Role, User
+from ledger.models import Account, Alert, Book, Lock, Order, Position, Role, User
 from ledger.valuation import marked, portfolio
 from markets import connections
 from markets.models import Feed, Quote
@@ -145,6 +145,7 @@ def bot_page(user: User, asked: Asked, now: datetime) -> Context:
         "waiting": [p for p in positions if not p.quantity],
         "uses": uses(holdings, bot.policy.limits),
         "holdings": holdings,
+        "alerts": Alert.objects.open().filter(book=book).order_by("-id"),
         "locks": Lock.objects.holding(beat["market_now"] or now).filter(book=book).order_by("until"),
         "entries": timeline_entries,
         "older": older,
@@ -197,6 +198,10 @@ def accounts(user: User, asked: Asked, now: datetime) -> Context:
     return {**around(user, feed_of(user, asked), now), **ledger.accounts(user)}
 
 
+def alerts(user: User, asked: Asked, now: datetime) -> Context:
+    return {**around(user, feed_of(user, asked), now), **ledger.alerts(user)}
+
+
 FRAME = ("_status.html", "_footer.html")
 PAGES: dict[str, Page] = {
     "frame": Page(only_frame, FRAME),
@@ -223,6 +228,7 @@ PAGES: dict[str, Page] = {
         ),
     ),
     "accounts": Page(accounts, (*FRAME, "ledger/_accounts.html")),
+    "alerts": Page(alerts, (*FRAME, "ledger/_alerts.html")),
 }
 
 
@@ -249,9 +255,9 @@ def groups(page: str, user: Any, asked: Asked) -> list[str]:
         raise Http404("There is no such page.")
     if page == "bot":
         bot = owned_bot(user, asked.get("id", ""))
-        return [f"feed-{feed_behind(bot).pk}", f"book-{bot.book_id}"]
+        return [f"feed-{feed_behind(bot).pk}", f"book-{bot.book_id}", f"user-{user.pk}"]
     feed = feed_of(user, asked)
     if feed is None:
         return []
     books = Book.objects.of(user).filter(account__feed=feed).order_by("id")
-    return [f"feed-{feed.pk}", *(f"book-{pk}" for pk in books.values_list("pk", flat=True))]
+    return [f"user-{user.pk}", f"feed-{feed.pk}", *(f"book-{pk}" for pk in books.values_list("pk", flat=True))]

@@ -29,6 +29,7 @@ urlpatterns = [
     path("accounts/<int:pk>/flatten/confirm/", emergency_views.confirm, name="confirm-flatten-account"),
     path("accounts/<int:pk>/flatten/", emergency_views.flatten, name="flatten-account"),
     path("locks/<int:pk>/lift/", views.lift, name="lift"),
+    path("alerts/", views.alerts, name="alerts"),
     path("accounts/", views.accounts, name="accounts"),
     path("books/<int:pk>/", views.book, name="book"),
     path("decisions/<int:pk>/", views.decision, name="decision"),

@@ -54,8 +54,9 @@ arena = page("arena", "bots/arena.html")
 leaderboard = page("leaderboard", "bots/leaderboard.html")
 bot_list = page("bots", "bots/list.html")
 bot = page("bot", "bots/bot.html")
-# The ledger knows no frame around its pages; so its list of accounts is served from here.
+# The ledger knows no frame around its pages; so its lists of accounts and alerts are served from here.
 accounts = page("accounts", "ledger/accounts.html")
+alerts = page("alerts", "ledger/alerts.html")
 
 
 @never_cache

@@ -51,7 +51,7 @@ POSITION_FIELDS = (
 def post(*, book: Book, kind: str, amount: Decimal, ref: str, at: datetime) -> CashEntry:
     """One journal entry that no trade made: a deposit, a transfer, a model's cost. The caller holds the transaction."""
     fresh = Book.objects.select_for_update().get(pk=book.pk)
-    paid_in = ZERO if kind == CashKind.MODEL_SPEND else amount
+    paid_in = amount if kind in PAID_IN else ZERO
     book.cash, book.deposited = fresh.cash + amount, fresh.deposited + paid_in
     book.save(update_fields=["cash", "deposited"])
     return CashEntry.objects.create(
@@ -69,6 +69,48 @@ def take_over(*, book: Book, positions: Iterable[VenuePosition], at: datetime) -
             long=held.quantity > 0, quantity=held.quantity, size=size, cost=held.cost, entry_value=held.cost,
             entry_quantity=size, margin=held.margin, leverage=held.leverage, opened_at=at,
         )  # fmt: skip
+
+
+def align(*, account: Account, wallet: Decimal, ref: str, at: datetime) -> Decimal:
+    """Book the difference to the venue's wallet, which a person has accepted; returns it. In a transaction."""
+    book = account.books.select_for_update().get(kind=BookKind.UNASSIGNED)
+    entries = CashEntry.objects.filter(account=account, currency=account.currency)
+    difference = wallet - sum(entries.values_list("amount", flat=True), ZERO)
+    if difference:
+        post(book=book, kind=CashKind.ADJUSTMENT, amount=difference, ref=ref, at=at)
+    return difference
+
+
+def align_position(*, account: Account, instrument: Instrument, held: VenuePosition | None, at: datetime) -> None:
+    """Bring a position to what the venue holds, which a person has accepted. No trade explains it, and none is made up.
+
+    What is not there any more closes without a result; what nobody knew of is the unassigned book's.
+    """
+    ours = Position.objects.select_for_update().filter(account=account, instrument=instrument, state="open").first()
+    if held is None or (ours is not None and ours.quantity * held.quantity < 0):
+        if ours is not None:
+            ended = {"quantity": ZERO, "cost": ZERO, "margin": ZERO, "exit_reason": "accepted by hand"}
+            Position.objects.filter(pk=ours.pk).update(state=PositionState.CLOSED, closed_at=at, **ended)
+        ours = None
+    if held is not None and ours is None:
+        take_over(book=account.books.get(kind=BookKind.UNASSIGNED), positions=[held], at=at)
+    elif held is not None and ours is not None:
+        figures = {"quantity": held.quantity, "cost": held.cost, "margin": held.margin, "leverage": held.leverage}
+        Position.objects.filter(pk=ours.pk).update(**figures, size=max(ours.size, abs(held.quantity)))
+
+
+def follow_margins(*, account: Account, positions: Iterable[VenuePosition]) -> None:
+    """Margin and leverage of a live position are the venue's to say: sizing goes by the real ones."""
+    by_symbol = {held.symbol: held for held in positions}
+    changed = []
+    for position in Position.objects.open().filter(account=account).select_related("instrument"):
+        held = by_symbol.get(position.instrument.symbol)
+        if held is None or held.quantity != position.quantity:
+            continue
+        if (held.margin, held.leverage) != (position.margin, position.leverage):
+            position.margin, position.leverage = held.margin, held.leverage
+            changed.append(position)
+    update_rows(changed, ["margin", "leverage"])
 
 
 @dataclass(slots=True)

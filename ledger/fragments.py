@@ -4,21 +4,36 @@ Every reading starts from its owner. It renders nothing and changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from markets.domain.rounding import ZERO
 
 from . import states
 from .domain.portfolio import Portfolio
-from .models import Account, Book, CashEntry, Order, Position, Role, Trade, TradingStateKind, User
+from .models import (
+    Account,
+    Alert,
+    Book,
+    BookKind,
+    CashEntry,
+    Discrepancy,
+    Order,
+    Position,
+    Role,
+    Trade,
+    TradingStateKind,
+    User,
+)  # fmt: skip
 from .valuation import marked, portfolio
 
 PAGE = 50
 NEWEST = 12
+SHOWN = 6  # differences of an account
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +80,21 @@ class BookLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """What a person should see of an account besides its figures: what differs, what is not ours, what is wrong."""
+
+    alerts: Sequence[Alert] = ()
+    differences: Sequence[Discrepancy] = ()
+    foreign: Sequence[Position] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AccountLine:
     """An account with its books. `cash` is the sum of the books and equals the venue's wallet."""
 
     account: Account
     books: Sequence[BookLine]
+    watch: Watch = Watch()
 
     @property
     def cash(self) -> Decimal:
@@ -94,9 +119,38 @@ class AccountLine:
 
 
 def accounts(user: User) -> dict[str, Any]:
-    """Every account of a user with its books: five statements."""
+    """Every account of a user with its books and what is to be seen of it: eight statements."""
     rows = Account.objects.of(user).select_related("feed").order_by("-feed__running", "-feed_id", "name")
-    return {"accounts": account_lines(rows)}
+    lines = account_lines(rows)
+    watched = watch([line.account for line in lines])
+    return {"accounts": [replace(line, watch=watched[line.account.pk]) for line in lines]}
+
+
+def watch(accounts: Sequence[Account]) -> dict[int, Watch]:
+    """The alerts of these accounts, their differences (those that stand, and the newest that ended), and positions
+    that nobody manages: three statements.
+    """
+    alerts: dict[int | None, list[Alert]] = {}
+    for alert in Alert.objects.open().filter(account__in=accounts).order_by("-id"):
+        alerts.setdefault(alert.account_id, []).append(alert)
+    differences: dict[int, list[Discrepancy]] = {}
+    newest = Window(RowNumber(), partition_by="account", order_by="-id")
+    rows = Discrepancy.objects.filter(account__in=accounts).annotate(place=newest)
+    for row in rows.filter(Q(place__lte=SHOWN) | Q(resolved_at__isnull=True)).order_by("-id"):
+        differences.setdefault(row.account_id, []).append(row)
+    foreign: dict[int, list[Position]] = {}
+    held = Position.objects.open().filter(account__in=accounts, book__kind=BookKind.UNASSIGNED, intent__isnull=True)
+    for position in marked(held).order_by("id"):
+        foreign.setdefault(position.account_id, []).append(position)
+    pks = [account.pk for account in accounts]
+    return {pk: Watch(alerts.get(pk, ()), differences.get(pk, ()), foreign.get(pk, ())) for pk in pks}
+
+
+def alerts(user: User) -> dict[str, Any]:
+    """The open alerts of a user, the newest first, and those that ended last: two statements."""
+    rows = Alert.objects.of(user).select_related("account", "book").order_by("-id")
+    ended = rows.filter(resolved_at__isnull=False).order_by("-resolved_at", "-id")
+    return {"open_alerts": list(rows.open()[:PAGE]), "ended_alerts": list(ended[:PAGE])}
 
 
 def account_lines(rows: Iterable[Account]) -> list[AccountLine]:

@@ -111,8 +111,9 @@ def test_a_feed_where_only_others_trade_is_not_found(alice, bob):
 def test_groups_are_the_feed_and_the_own_books(alice, bob, bot):
     rows.bot(bob)
     feed = bot.book.account.feed_id
-    assert fragments.groups("arena", alice, {}) == [f"feed-{feed}", f"book-{bot.book_id}"]
-    assert fragments.groups("bot", alice, {"id": str(bot.pk)}) == [f"feed-{feed}", f"book-{bot.book_id}"]
+    assert fragments.groups("arena", alice, {}) == [f"user-{alice.pk}", f"feed-{feed}", f"book-{bot.book_id}"]
+    own = [f"feed-{feed}", f"book-{bot.book_id}", f"user-{alice.pk}"]
+    assert fragments.groups("bot", alice, {"id": str(bot.pk)}) == own
 
 
 @pytest.mark.requirement("SEC-02")
