@@ -78,7 +78,7 @@ class SharedGate:
             raise NotAsked(f"{self.exchange} is left alone for now: {state.reason}", until.timestamp())
         # One of all processes probes; a prober that died is followed by another one.
         probing = self._rows().filter(breaker=state.breaker, open_until=state.open_until)
-        if not probing.update(breaker=Breaker.PROBING, open_until=now + PROBE):
+        if not probing.update(breaker=Breaker.PROBING, open_until=now + PROBE, banned=False):
             raise NotAsked(f"{self.exchange} is being probed by another process.", (now + PROBE).timestamp())
 
     def _open(self, until: datetime, reason: str, *, banned: bool = False) -> None:
