@@ -1,39 +1,56 @@
 """Follows what live accounts have at their venues between comparisons: reports, lost orders, orders that vanished.
 
-A venue may drop an order without a word; what the ledger believes to rest is therefore looked at every few seconds.
+Questions cost at an exchange, so an account is asked as often as it needs: at every round while something is open,
+seldom while it only holds what is covered, and more seldom while nothing is there.
 """
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from markets.exchanges.base import Unanswered
 
-from . import comparing, reconciliation, reports
+from . import reconciliation, reports
 from .gateway import NoVenue, venue_of
-from .models import Account, Order, Position
+from .models import Account, Order, OrderState, Position, Role
 
-LOOK_EVERY = timedelta(seconds=5)
-_looked: dict[int, datetime] = {}
+COVERED_EVERY = timedelta(seconds=6)
+IDLE_EVERY = timedelta(seconds=20)
+# A venue may drop an order without a word, so what the ledger believes to rest is looked at, too.
+LOOK_EVERY = timedelta(seconds=20)
+_looked: dict[tuple[int, str], datetime] = {}
 
 
 def follow(*, account: Account, now: datetime) -> None:
     """One look at a live account: book its news, look up what is in doubt, and see that its orders still rest."""
+    resting = Order.objects.resting().filter(account=account).exists()
+    held = resting or Position.objects.open().filter(account=account).exists()
     try:
-        reports.resolve(account=account, now=now)
-        if _watched(account) and now - _looked.get(account.pk, now - LOOK_EVERY) >= LOOK_EVERY:
-            _looked[account.pk] = now
+        if _urgent(account) or _due(account, "reports", COVERED_EVERY if held else IDLE_EVERY, now):
+            _looked[account.pk, "reports"] = now
+            reports.resolve(account=account, now=now)
+            reconciliation.heard(account=account)
+        if held and _due(account, "orders", LOOK_EVERY, now):
+            _looked[account.pk, "orders"] = now
             vanished(account=account, now=now)
     except (Unanswered, NoVenue) as silence:
         reconciliation.silent(account=account, wall=now, silence=silence)
-    else:
-        reconciliation.heard(account=account)
 
 
-def _watched(account: Account) -> bool:
-    resting = Order.objects.resting().filter(account=account)
-    return resting.exists() or Position.objects.open().filter(account=account).exists()
+def _urgent(account: Account) -> bool:
+    """Whether something is open that must not wait: an order on its way, in doubt or filling, or no stop."""
+    doubtful = Q(state__in=(OrderState.SENDING, OrderState.UNKNOWN)) | Q(role__in=(Role.ENTRY, Role.EXIT))
+    if Order.objects.live().filter(doubtful, account=account).exists():
+        return True
+    return Position.objects.open().filter(account=account, unprotected_since__isnull=False).exists()
+
+
+def _due(account: Account, what: str, every: timedelta, now: datetime) -> bool:
+    before = _looked.get((account.pk, what))
+    return before is None or now - before >= every
 
 
 def vanished(*, account: Account, now: datetime) -> None:
     """Ask for each order that should rest and is not listed, and for each that is listed and should not be."""
-    shown = comparing.picture(venue_of(account))
-    reconciliation.settle_orders(account, shown, now, now)
+    listed = {report.client_id for report in venue_of(account).open_orders()}
+    reconciliation.settle_orders(account, listed, now, now)

@@ -4,7 +4,7 @@ What the venue has and we missed is imported; what is not ours is recorded and l
 agree stops trading, says why, and trades again by itself once it agrees. Doing it again changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,7 +18,7 @@ from markets.models import Instrument
 
 from . import booking, comparing, discrepancies, lookups, ordering, reports, states
 from .arrivals import ours
-from .comparing import Difference, Picture
+from .comparing import Difference
 from .gateway import NoVenue, venue_of
 from .models import Account, Discrepancy, Order, OrderState, Outcome, TradingState, TradingStateKind
 from .states import scope_name
@@ -109,7 +109,7 @@ def _mended(account: Account, wall: datetime) -> list[Difference]:
     booking.follow_margins(account=account, positions=shown.positions.values())
     if all(difference.foreign for difference in found):
         return found
-    settle_orders(account, shown, wall, now)
+    settle_orders(account, shown.orders.keys(), wall, now)
     _history(account, wall, now)
     left = differences(account)
     standing = {difference.what for difference in left}
@@ -118,11 +118,11 @@ def _mended(account: Account, wall: datetime) -> list[Difference]:
     return left
 
 
-def settle_orders(account: Account, shown: Picture, wall: datetime, now: datetime) -> None:
+def settle_orders(account: Account, listed: Collection[str], wall: datetime, now: datetime) -> None:
     """Orders that one side has live and the other has not: the venue is asked for each, and believed."""
     venue = venue_of(account)
     answers = {}
-    for order in missing(account, shown, wall):
+    for order in missing(account, listed, wall):
         report = venue.order(str(order.client_id))
         if report is None:
             ordering.missed(orders=[order], wall=wall)
@@ -130,20 +130,20 @@ def settle_orders(account: Account, shown: Picture, wall: datetime, now: datetim
             answers[order.pk] = lookups.certain(report)
     if answers:
         reports.collect(account=account, now=now, answers=answers)
-    for order in _written_off(account, shown):
+    for order in _written_off(account, listed):
         report = venue.order(str(order.client_id))
         if report is not None and report.status.live:
             ordering.revive(order=order, report=report)
 
 
-def missing(account: Account, shown: Picture, wall: datetime) -> list[Order]:
+def missing(account: Account, listed: Collection[str], wall: datetime) -> list[Order]:
     """Orders that rest by our account of it and that the venue does not list. One just sent may not be listed yet."""
     resting = Order.objects.resting().filter(account=account, sent_at__lt=wall - timedelta(seconds=2))
-    return [order for order in resting.select_related("instrument") if str(order.client_id) not in shown.orders]
+    return [order for order in resting.select_related("instrument") if str(order.client_id) not in listed]
 
 
-def _written_off(account: Account, shown: Picture) -> list[Order]:
-    ids = [client_id for client_id in shown.orders if ours(client_id)]
+def _written_off(account: Account, listed: Collection[str]) -> list[Order]:
+    ids = [client_id for client_id in listed if ours(client_id)]
     ended = (OrderState.REFUSED, OrderState.CANCELLED)
     return list(Order.objects.filter(account=account, client_id__in=ids, state__in=ended))
 

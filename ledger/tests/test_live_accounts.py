@@ -69,7 +69,7 @@ def test_an_entry_whose_answer_is_lost_is_unknown_is_found_by_its_id_and_never_s
 @pytest.mark.requirement("EXE-03")
 def test_an_order_that_the_exchange_shows_late_is_adopted_when_it_shows(desk):
     [order] = desk.commit(desk.draft())
-    desk.customer.hidden[str(order.client_id)] = 12
+    desk.customer.hidden[str(order.client_id)] = 6
     desk.fake.faults.add("drop", "/fapi/v1/order", method="POST")
     from ledger import ordering
 

@@ -1,0 +1,232 @@
+"""A live account over the whole way: ledger, live venue, ccxt, HTTP and the fake exchange."""
+
+import random
+from decimal import Decimal
+
+import pytest
+
+from ledger import reports
+from ledger.domain.intents import Kind
+from ledger.gateway import NoVenue, venue_of
+from ledger.models import CashEntry, OrderState, Position, Trade
+from ledger.tests import builders
+from ledger.tests.fake_desk import BTC, FakeDesk
+from markets.tests.fake_exchange import FakeExchange, trading
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(scope="module")
+def served():
+    with FakeExchange() as fake:
+        yield fake
+
+
+@pytest.fixture
+def desk(served, settings, monkeypatch):
+    yield FakeDesk.connect(served, settings, monkeypatch)
+    served.world.maintenance = False
+
+
+@pytest.mark.requirement("EXE-04")
+def test_an_entry_gets_its_bracket_and_everything_agrees_to_the_last_unit(desk):
+    order = desk.trade(desk.draft())
+    desk.round()
+
+    assert order.state == OrderState.FILLED
+    assert {a.type for a in desk.customer.live_algos()} == {"STOP_MARKET", "TAKE_PROFIT_MARKET"}
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("EXE-01")
+def test_a_round_trip_leaves_the_wallet_in_the_journal_to_the_last_unit(desk):
+    desk.trade(desk.draft(quantity="0.123"))
+    desk.move("50321.7")
+    desk.trade(desk.draft(Kind.CLOSE, "0.123"))
+    desk.round()
+    desk.round()
+
+    closed = Position.objects.closed().get(account=desk.account)
+    assert desk.balanced() == []
+    assert closed.realised == sum(trade.realised for trade in desk.customer.trades)
+    assert Trade.objects.count() == len(desk.customer.trades)
+
+
+@pytest.mark.requirement("EXE-03")
+def test_an_entry_whose_answer_is_lost_is_unknown_is_found_by_its_id_and_never_sent_again(desk):
+    desk.fake.faults.add("drop", "/fapi/v1/order", method="POST")
+
+    order = desk.trade(desk.draft())
+    desk.round()
+    desk.round()
+
+    order.refresh_from_db()
+    assert order.state == OrderState.FILLED
+    assert len(desk.fake.log.of("/fapi/v1/order", method="POST")) == 1
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("EXE-03")
+def test_an_order_that_the_exchange_shows_late_is_adopted_when_it_shows(desk):
+    [order] = desk.commit(desk.draft())
+    desk.customer.hidden[str(order.client_id)] = 12
+    desk.fake.faults.add("drop", "/fapi/v1/order", method="POST")
+    from ledger import ordering
+
+    answers = ordering.send(account=desk.account, orders=[order])
+    reports.collect(account=desk.account, now=desk.now, answers=answers)
+    seen = []
+    for _ in range(6):
+        desk.wait(40)
+        order.refresh_from_db()
+        seen.append(order.state)
+
+    assert seen[0] == OrderState.UNKNOWN
+    assert seen[-1] == OrderState.FILLED
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("EXE-03")
+def test_an_order_that_never_arrived_is_given_up_after_minutes_and_a_position_check(desk):
+    desk.fake.faults.add("drop_before", "/fapi/v1/order", method="POST")
+    order = desk.trade(desk.draft())
+    desk.wait(60, rounds=2)
+    order.refresh_from_db()
+    early = order.state
+    desk.wait(600, rounds=10)
+
+    order.refresh_from_db()
+    assert (early, order.state) == (OrderState.UNKNOWN, OrderState.REFUSED)
+    assert "never arrived" in order.reason
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("EXE-04")
+def test_the_stop_follows_what_was_filled_and_a_partly_filled_entry_may_be_cancelled(desk):
+    desk.customer.share = Decimal("0.4")
+    order = desk.trade(desk.draft(quantity="0.1"))
+    desk.round()
+    desk.round()
+
+    order.refresh_from_db()
+    assert (order.state, order.filled) == (OrderState.CANCELLED, Decimal("0.04"))
+    assert [a.quantity for a in desk.customer.live_algos() if a.type == "STOP_MARKET"] == [Decimal("0.04")]
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_was_cancelled_outside_is_placed_again_and_an_orphan_is_swept(desk):
+    desk.trade(desk.draft())
+    [stop] = [a for a in desk.customer.live_algos() if a.type == "STOP_MARKET"]
+    trading.end_algo(desk.customer, stop, "CANCELED")
+    for _ in range(3):
+        desk.wait(5)
+    covered = desk.balanced()
+    trading.outsider(desk.customer, BTC, "SELL", "0.1")  # closed by hand: the bracket is left behind
+    for _ in range(4):
+        desk.wait(5)
+
+    assert covered == []
+    assert desk.balanced() == []
+    assert Position.objects.current().count() == 0
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_position_whose_stop_the_exchange_refuses_is_closed(desk):
+    body = '{"code":-4120,"msg":"Order type not supported for this endpoint."}'
+    desk.fake.faults.add("status", "algoOrder", method="POST", times=None, status=400, body=body)
+
+    desk.trade(desk.draft())
+    for _ in range(4):
+        desk.wait(5)
+
+    assert desk.customer.position(BTC).quantity == 0
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("LED-07")
+def test_liquidation_is_adopted_with_reason_and_price_and_the_cash_agrees(desk):
+    desk.trade(desk.draft(quantity="0.5", stop=Decimal(40_500)))
+    desk.fake.world.set_price(BTC, 40_600)
+    trading.liquidate(desk.customer, BTC, Decimal("40600"))
+    for _ in range(4):
+        desk.wait(5)
+
+    closed = Position.objects.closed().get(account=desk.account)
+    assert closed.exit_reason == "liquidation"
+    assert Trade.objects.get(liquidation=True).price == Decimal(40_600)
+    assert CashEntry.objects.filter(kind="liquidation").count() == 1
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("LED-07")
+@pytest.mark.parametrize(("act", "why"), [(trading.adl, "adl"), (trading.settle, "settlement")])
+def test_deleveraging_and_settlement_are_adopted_as_exits(desk, act, why):
+    desk.trade(desk.draft())
+    act(desk.customer, BTC, Decimal("50400"))
+    for _ in range(4):
+        desk.wait(5)
+
+    assert Position.objects.closed().get(account=desk.account).exit_reason == why
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("LED-07")
+def test_funding_and_transfers_are_entries_with_the_exchanges_ids_once(desk):
+    desk.trade(desk.draft())
+    for rate in ("0.0001", "-0.000033", "0.00007"):
+        trading.fund(desk.customer, BTC, rate)
+    desk.customer.move("TRANSFER", Decimal("-120.5"))
+    for _ in range(3):
+        desk.round()
+
+    refs = [f"{m.kind}:{m.id}" for m in desk.customer.income if m.kind in ("FUNDING_FEE", "TRANSFER")]
+    assert sorted(CashEntry.objects.filter(ref__in=refs).values_list("ref", flat=True)) == sorted(refs)
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("EXE-01")
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_and_repetition_of_executions_books_the_same(desk, seed):
+    desk.customer.disorder = random.Random(seed)
+    desk.trade(desk.draft(quantity="0.1"))
+    desk.move("50200")
+    desk.trade(desk.draft(Kind.REDUCE, "0.06"))
+    desk.trade(desk.draft(Kind.ADD, "0.02"))
+    for _ in range(3):
+        desk.wait(5)
+
+    assert Trade.objects.count() == len(desk.customer.trades)
+    assert desk.balanced() == []
+
+
+@pytest.mark.requirement("EXE-02")
+def test_modes_changed_outside_refuse_the_entry_in_words(desk):
+    desk.trade(desk.draft())
+    desk.customer.setting(BTC).leverage = 9
+    order = desk.trade(desk.draft(Kind.ADD, "0.05"))
+
+    assert order.state == OrderState.REFUSED
+    assert "leverage 9" in order.reason
+    assert desk.balanced() == []
+
+
+def test_a_trade_by_hand_is_recorded_and_never_managed(desk):
+    trading.outsider(desk.customer, BTC, "BUY", "0.02")
+    for _ in range(3):
+        desk.wait(5)
+
+    held = Position.objects.current().get(account=desk.account)
+    assert held.quantity == Decimal("0.02")
+    assert held.book.kind == "unassigned"
+    assert not list(desk.customer.live_algos())
+
+
+def test_an_account_without_a_key_or_on_another_feed_has_no_venue_in_words(desk, settings):
+    bare = builders.account(name="bare", kind="live", feed=desk.account.feed)
+    with pytest.raises(NoVenue, match="no key"):
+        venue_of(bare)
+    with pytest.raises(NoVenue, match="real prices"):
+        venue_of(builders.account(name="paper prices", kind="live", sealed_credentials="x"))
+    settings.LIVE_TRADING = False
+    assert venue_of(desk.account).cancel("x").code == "live_off"
