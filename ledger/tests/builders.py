@@ -17,6 +17,7 @@ from ledger.models import (
     Book,
     CashEntry,
     CashKind,
+    Discrepancy,
     EquityPoint,
     Intent,
     IntentKind,
@@ -35,7 +36,7 @@ from ledger.tokens import digest
 from markets.tests.rows import EXCHANGE, NOW, SYMBOL, TIERS, feed, instrument, quote
 
 __all__ = [
-    "EXCHANGE", "NOW", "SYMBOL", "TIERS", "account", "alert", "book", "cash_entry", "closed_position", "equity_point",
+    "EXCHANGE", "NOW", "SYMBOL", "TIERS", "account", "alert", "book", "cash_entry", "closed_position", "discrepancy", "equity_point",
     "feed", "instrument", "intent", "lock", "order", "position", "quote", "state", "token", "trade", "user",
 ]  # fmt: skip
 
@@ -179,6 +180,12 @@ def alert(book_=None, **fields) -> Alert:
     return Alert.objects.create(
         owner=book_.owner, book=book_, account=book_.account, key=f"test:{number}", **defaults | fields
     )
+
+
+def discrepancy(account_=None, **fields) -> Discrepancy:
+    """A wallet that differs, still open."""
+    defaults = {"what": "wallet", "ledger": "100", "venue": "97", "found_at": NOW, "seen_at": NOW}
+    return Discrepancy.objects.create(account=account_ or account(), **defaults | fields)
 
 
 def lock(book_=None, **fields) -> Lock:
