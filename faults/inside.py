@@ -1,6 +1,6 @@
 """The product's own processes with the laboratory in them: `python -m faults.inside celery ...` or `manage ...`.
 
-It sets the product up, puts points, watch and decider in place, and hands over; the product's code stays as it is.
+`trade` begins the trader. It sets the product up, puts points, watch and decider in place, and hands over; the product's code stays as it is.
 """
 
 import os
@@ -20,6 +20,10 @@ def main() -> None:
     prepare()
     program, *arguments = sys.argv[1:]
     sys.argv = [program, *arguments]
+    if program == "trade":
+        from .trader import main as trade
+
+        trade()
     if program == "celery":
         from celery.__main__ import main as celery
 
@@ -35,6 +39,10 @@ def prepare() -> None:
     points.install()
     watch.install()
     busy.install()
+    if os.environ.get("FAULTS_LIVE"):
+        from . import live_haste
+
+        live_haste.install(float(os.environ.get("FAULTS_HURRY", "1")))
     if factor := float(os.environ.get("FAULTS_HURRY", "1")):
         hurry(factor)
     if copies := os.environ.get("FAULTS_COPIES"):

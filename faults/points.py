@@ -103,6 +103,7 @@ def install() -> None:
     before(valuation, "record", "valuing")
     before(quotes, "write", "stepping", lambda **given: "day_opens" in given)
     before(paper_rows, "save", "venue booking", lambda loaded, changes: any(change.requests for change in changes))
+    _along_the_wire()
 
 
 def _any(orders: Any, role: str) -> bool:
@@ -140,3 +141,29 @@ def _around_venue(role: str) -> None:
         return answer
 
     PaperVenue.send = sending  # type: ignore[method-assign]
+
+
+def _along_the_wire() -> None:
+    """The way of an order to an exchange: verified, about to leave, accepted and not yet known here."""
+    from markets.exchanges import live_modes
+    from markets.exchanges.live import LiveVenue
+
+    before(live_modes, "unready", "live: verifying")
+    for role in ROLES:
+        before(LiveVenue, "_placed", f"live: {role} leaves", lambda _, order, role=role: _role(order) == role)
+    original = LiveVenue._placed
+
+    @wraps(original)
+    def placing(self: LiveVenue, order: Any) -> Any:
+        answer = original(self, order)
+        reach(f"live: {_role(order)} accepted")
+        return answer
+
+    LiveVenue._placed = placing  # type: ignore[method-assign]
+    before(LiveVenue, "cancel", "live: cancelling")
+
+
+def _role(order: Any) -> str:
+    if order.type in ("stop", "target"):
+        return str(order.type)
+    return "exit" if order.reduce_only else "entry"

@@ -18,7 +18,7 @@ from .servers import Postgres, Redis, wait_until
 DATABASE, PREPARED = "lab", "prepared"
 CELERY = ("celery", "-A", "tradingsite")
 FAMILIES = {"worker": (*CELERY, "worker", "-Q", "cycles"), "market": (*CELERY, "worker", "-Q", "market"),
-            "beat": (*CELERY, "beat"), "guardian": ("manage.py", "guardian")}  # fmt: skip
+            "beat": (*CELERY, "beat"), "guardian": ("manage.py", "guardian"), "trader": ("trade",)}  # fmt: skip
 
 
 class Stage:
@@ -40,11 +40,16 @@ class Stage:
     def playing(self, *names: str, copies: int = 0) -> Iterator["Stage"]:
         """The product on a fresh database with processes such as `worker-1`, `market-2`, `beat-1`, until the end."""
         self.renew()
+        with self.running(*names, **({"FAULTS_COPIES": str(copies)} if copies else {})):
+            yield self
+
+    @contextmanager
+    def running(self, *names: str, **more: str) -> Iterator["Stage"]:
+        """Processes on the database as it is, with `more` in their surroundings, until the end."""
         variables = surroundings(
             DJANGO_SETTINGS_MODULE="tradingsite.settings", ENVIRONMENT="testing",
             DATA_DIR=str(self.folder / "data"), DATABASE_URL=self.postgres.url(DATABASE), REDIS_URL=self.redis.url,
-            FAULTS_CONTROL=str(self.control), FAULTS_HURRY=f"{self.hurry:g}",
-            **({"FAULTS_COPIES": str(copies)} if copies else {}),
+            FAULTS_CONTROL=str(self.control), FAULTS_HURRY=f"{self.hurry:g}", **more,
         )  # fmt: skip
         self.processes = {name: self._process(name, variables) for name in names}
         try:

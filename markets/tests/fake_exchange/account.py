@@ -137,7 +137,7 @@ class Account:
     """One customer. A test may change any row at any moment, under `lock`; that is what outsiders do.
 
     `disorder` lets lists of executions come shuffled and repeated; `hidden` counts for a client id the look-ups that
-    do not see it yet; `share` is the part of each market order that fills; `renames` gives a triggered order an id of
+    do not see it yet, and `hide_next` hides the next order for so many; `share` is the part of each market order that fills; `renames` gives a triggered order an id of
     its own.
     """
 
@@ -164,6 +164,7 @@ class Account:
     disorder: Random | None = None
     renames: bool = False
     hidden: dict[str, int] = field(default_factory=dict)
+    hide_next: int = 0
     fee_asset: str = ""
     fee_price: Decimal = Decimal(600)
     listeners: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)

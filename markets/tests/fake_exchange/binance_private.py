@@ -59,7 +59,10 @@ def _check(account: Account, fields: Fields, signed: str) -> None:
 def place(account: Account, fields: Fields) -> Any:
     if not account.may_trade:
         raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
-    return binance_shapes.order(trading.place(account, admission.order(account, fields)))
+    admitted = admission.order(account, fields)
+    if account.hide_next:
+        account.hidden[admitted.client_id], account.hide_next = account.hide_next, 0
+    return binance_shapes.order(trading.place(account, admitted))
 
 
 def cancel(account: Account, fields: Fields) -> Any:
