@@ -65,13 +65,15 @@ def take_over(*, book: Book, positions: Iterable[VenuePosition], at: datetime) -
 
     Raises Unanswered for one in an instrument that is not known here.
     """
-    instruments = {i.symbol: i for i in Instrument.objects.filter(exchange=book.account.feed.exchange)}  # type: ignore[union-attr]
+    account = book.account
+    assert account is not None
+    instruments = {i.symbol: i for i in Instrument.objects.filter(exchange=account.feed.exchange)}
     for held in positions:
         if held.symbol not in instruments:
             raise Unanswered(f"The account holds {held.symbol}, whose rules are not known here.")
         size = abs(held.quantity)
         Position.objects.create(
-            account=book.account, book=book, instrument=instruments[held.symbol], state=PositionState.OPEN,
+            account=account, book=book, instrument=instruments[held.symbol], state=PositionState.OPEN,
             long=held.quantity > 0, quantity=held.quantity, size=size, cost=held.cost, entry_value=held.cost,
             entry_quantity=size, margin=held.margin, leverage=held.leverage, opened_at=at,
         )  # fmt: skip

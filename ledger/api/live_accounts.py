@@ -57,6 +57,7 @@ class AcceptSerializer(serializers.Serializer):
     difference = serializers.IntegerField()
 
 
+REDUCING = ("reconcile", "flatten", "flatten_all", "disarm")
 ANSWERS = {202: SaidSerializer, 409: SaidSerializer}
 
 
@@ -78,12 +79,11 @@ def checked(serializer: type[serializers.Serializer], request: Request) -> dict[
 class LiveActions:
     """The writing half of accounts; the reading half is `holdings`."""
 
-    action: str | None
     get_object: Callable[[], Any]
 
     @property
     def write_scope(self) -> Scope:
-        return Scope.TRADE if self.action in ("reconcile", "flatten", "flatten_all", "disarm") else Scope.ADMIN
+        return Scope.TRADE if getattr(self, "action", None) in REDUCING else Scope.ADMIN
 
     @extend_schema(request=NewLiveSerializer, responses=ANSWERS)
     def create(self, request: Request) -> Response:

@@ -36,8 +36,8 @@ from ledger.tokens import digest
 from markets.tests.rows import EXCHANGE, NOW, SYMBOL, TIERS, feed, instrument, quote
 
 __all__ = [
-    "EXCHANGE", "NOW", "SYMBOL", "TIERS", "account", "alert", "book", "cash_entry", "closed_position", "discrepancy", "equity_point",
-    "feed", "instrument", "intent", "lock", "order", "position", "quote", "state", "token", "trade", "user",
+    "EXCHANGE", "NOW", "SYMBOL", "TIERS", "account", "alert", "book", "cash_entry", "closed_position",
+    "discrepancy", "equity_point", "feed", "instrument", "intent", "lock", "order", "position", "quote", "state", "token", "trade", "user",
 ]  # fmt: skip
 
 _numbers = count(1)
