@@ -320,7 +320,8 @@ class Desk:
         for position in positions:
             if position.planned:
                 self._trail(position)
-                self._brackets(position, place, cancel)
+                if not position.fit:
+                    self._brackets(position, place, cancel)
         if not place and not cancel:
             return
         self._send(place)
