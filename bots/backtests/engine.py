@@ -325,7 +325,8 @@ class Backtest:
             return
         active = [course for course in self.market.courses.values() if desk.venue.active(course.symbol)]
         for course in active:
-            if course.touched(before, *self._levels(course)):
+            low, high = self._levels(course)
+            if course.touched(before, low, high):
                 bar = course.bar(before)
                 if bar is not None:
                     desk.moved(venue.through(desk.venue, bar, course.rules, at))
