@@ -59,7 +59,7 @@ class Desk:
         self.refusals: list[str] = []
         self.orders: dict[str, Order] = {}
         self._quote, self._mark, self._holds = quote, mark, holds
-        self.acts = 0
+        self.acts, self._tidy = 0, -1
         self._news: list[Report] = []
         self._sent = self._opened = 0
 
@@ -67,8 +67,9 @@ class Desk:
 
     def portfolio(self) -> Portfolio:
         """The book as risk sees it."""
-        held = tuple(p.held(self._mark(symbol)) for symbol, p in self.positions.items())
-        return Portfolio(BOOK, self.currency, self.cash, self.deposited, held, tuple(self._pending()))
+        held = tuple([p.held(self._mark(symbol)) for symbol, p in self.positions.items()])
+        pending = tuple(self._pending()) if self.orders else ()
+        return Portfolio(BOOK, self.currency, self.cash, self.deposited, held, pending)
 
     def _pending(self) -> Iterable[PendingEntry]:
         for order in self.orders.values():
@@ -268,12 +269,12 @@ class Desk:
         `acts` counts what was done: where it has not moved, settling again would do nothing either.
         """
         self._collect()
-        held = self._open()
+        held, acts = self._open(), self.acts
         if held and not all(map(self._at_rest, held)):
             self._enforce(held)
-        if self.orders:
+        if self.orders and self._tidy != self.acts:
             self._sweep_orphans()
-        for position in self._open():
+        for position in held if self.acts == acts else self._open():
             condition = position.invalidation
             if condition is not None and self._holds(condition, position.symbol):
                 self._close_all([position])
@@ -320,7 +321,8 @@ class Desk:
         for position in positions:
             if position.planned:
                 self._trail(position)
-                self._brackets(position, place, cancel)
+                if not position.fit:
+                    self._brackets(position, place, cancel)
         if not place and not cancel:
             return
         self._send(place)
@@ -378,6 +380,9 @@ class Desk:
         """Cancel orders that outlived what they were for."""
         # Those that only reduce what is open are not orphaned, and most are such.
         doubtful = [o for o in self.orders.values() if o.role == "entry" or not o.position.open]
+        if not doubtful:
+            # It stays so until something is done.
+            self._tidy = self.acts
         self._cancel([order for order in doubtful if order.resting and self._orphaned(order)])
 
     def _orphaned(self, order: Order) -> bool:

@@ -39,6 +39,7 @@ from .protections import Holdings, Protections
 from .records import Order, Position, Trade
 
 NEVER = float("inf")
+_NOWHERE = (-NEVER, NEVER)
 # No strategy reads it, and what is stored of it begins later than candles do.
 _NOBODY_TELLS: Mapping[str, OpenInterest] = {}
 
@@ -102,7 +103,7 @@ class Backtest:
     _quotes: dict[str, QuoteView] = field(init=False, default_factory=dict)
     _path: list[Holdings] = field(init=False, default_factory=list)
     _ruin: dict[str, tuple[VenuePosition, float]] = field(init=False, default_factory=dict)
-    _waiting: dict[str, tuple[VenueState, tuple[float, float]]] = field(init=False, default_factory=dict)
+    _waiting: tuple[VenueState | None, dict[str, tuple[float, float]]] = field(init=False, default=(None, {}))
     _changes: tuple[int, Decimal] = field(init=False, default=(0, Decimal(0)))
     _side: tuple[int, dict[str, int | None]] = field(init=False, default=(-1, {}))
     _asked: int = field(init=False, default=0)
@@ -283,25 +284,26 @@ class Backtest:
 
     def _levels(self, course: Course) -> tuple[float, float]:
         """The prices at which something waits at the venue, the nearest below and above, with a tick to spare."""
-        known = self._waiting.get(course.symbol)
-        if known is None or known[0] is not self.desk.venue:
-            known = self._waiting[course.symbol] = (self.desk.venue, self._nearest(course))
-        return known[1]
-
-    def _nearest(self, course: Course) -> tuple[float, float]:
-        low, high = -NEVER, NEVER
-        for order in self.desk.venue.orders:
-            asked = order.request
-            if asked.symbol == course.symbol and (waits := level(asked)) is not None:
-                if met_falling(asked):
-                    low = max(low, float(waits))
-                else:
-                    high = min(high, float(waits))
-        held = self.desk.venue.positions.get(course.symbol)
-        if held is not None:
-            limit = self._ruin_of(held, course)
-            low, high = (max(low, limit), high) if held.quantity > 0 else (low, min(high, limit))
+        state = self.desk.venue
+        if self._waiting[0] is not state:
+            self._waiting = state, self._nearest(state)
+        low, high = self._waiting[1].get(course.symbol, _NOWHERE)
         return low + course.tick, high - course.tick
+
+    def _nearest(self, state: VenueState) -> dict[str, tuple[float, float]]:
+        found: dict[str, tuple[float, float]] = {}
+        for order in state.orders:
+            asked = order.request
+            waits = level(asked)
+            if waits is not None:
+                low, high = found.get(asked.symbol, _NOWHERE)
+                falling = met_falling(asked)
+                found[asked.symbol] = (max(low, float(waits)), high) if falling else (low, min(high, float(waits)))
+        for symbol, held in state.positions.items():
+            low, high = found.get(symbol, _NOWHERE)
+            limit = self._ruin_of(held, self.market.courses[symbol])
+            found[symbol] = (max(low, limit), high) if held.quantity > 0 else (low, min(high, limit))
+        return found
 
     def _ruin_of(self, held: VenuePosition, course: Course) -> float:
         known = self._ruin.get(held.symbol)
@@ -323,7 +325,8 @@ class Backtest:
             return
         active = [course for course in self.market.courses.values() if desk.venue.active(course.symbol)]
         for course in active:
-            if course.touched(before, *self._levels(course)):
+            low, high = self._levels(course)
+            if course.touched(before, low, high):
                 bar = course.bar(before)
                 if bar is not None:
                     desk.moved(venue.through(desk.venue, bar, course.rules, at))

@@ -120,8 +120,8 @@ class Protections:
             equity=equity,
             ended=ended,
             opened=tuple(at for at in opened if at is not None),
-            day_start=self._day_start(number) if policy.max_daily_loss else None,
-            peak=self._peak(number) if policy.max_drawdown else None,
+            day_start=self._day_start(number) if self._falls(number, equity, policy.max_daily_loss) else None,
+            peak=self._peak(number) if self._falls(number, equity, policy.max_drawdown) else None,
         )
         found = locks(facts, policy)
         self._stored = {key: lock for key, lock in self._stored.items() if lock.until > now}
@@ -225,6 +225,13 @@ class Protections:
         highest = float(self._points[first:following].max())
         lowest = float(self._points[number:following].min())
         return highest - lowest >= (min(self._limits) - _NOISE) * highest
+
+    def _falls(self, number: int, equity: Decimal, limit: Decimal) -> bool:
+        """Whether equity may be so far below the highest that is looked back on: if not, nobody asks how far exactly."""
+        if not limit:
+            return False
+        highest = float(self._points[min(self._oldest(number), self._first_of_day(number)) : number].max(initial=0.0))
+        return highest - float(equity) >= (float(limit) - _NOISE) * highest
 
     def _near_at(self, number: int, worth: float) -> bool:
         first = min(self._oldest(number), self._first_of_day(number))

@@ -3,18 +3,17 @@
 No field sets a quantity: an entry asks for a share of the risk budget and code computes the size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from markets.domain.indicators import INDICATORS
 
 from .exit_plan import CLOSES, LEVELS, Condition, parse_invalidation
-from .untrusted import Unfit, fraction, price, whole
+from .untrusted import Refusal, Unfit, fraction, price, whole
 
 MOST_MINUTES = 60 * 24 * 365
 MOST_LEVERAGE = 1000
@@ -35,28 +34,39 @@ class Action(StrEnum):
         return self in (Action.OPEN_LONG, Action.OPEN_SHORT, Action.ADD)
 
 
-def _reader(read: Callable[[Any, str], Any]) -> BeforeValidator:
-    """Reads an untrusted value under its field's name; null passes where the field may be empty."""
+Read = Callable[[Any, str], Any]
+# How each field that is a number is read from whatever a model wrote; what does not fit raises `Unfit`.
+NUMBERS: dict[str, Read] = {
+    "conviction": fraction,
+    "risk_share": fraction,
+    "leverage": lambda value, name: whole(value, name, MOST_LEVERAGE),
+    "limit": price,
+    "stop": price,
+    "target": price,
+    "trail": lambda value, name: fraction(value, name, above_zero=True, below_one=True),
+    "minutes": lambda value, name: whole(value, name, MOST_MINUTES),
+    "reduce_share": lambda value, name: fraction(value, name, above_zero=True),
+}
 
-    def validate(value: Any, info: ValidationInfo) -> Any:
+
+def read_fields(
+    raw: Mapping[Any, Any], names: Collection[str], timeframes: Collection[str]
+) -> tuple[dict[str, Any], list[Refusal]]:
+    """The fields of these names that are given, and one refusal for each that cannot be read."""
+    found: dict[str, Any] = {}
+    unfit: list[Refusal] = []
+    for name in names:
+        value = raw.get(name)
+        if value is None:
+            continue
         try:
-            return None if value is None else read(value, info.field_name or "value")
-        except Unfit as unfit:
-            raise _error(unfit) from None
-
-    return BeforeValidator(validate)
-
-
-def _error(unfit: Unfit) -> PydanticCustomError:
-    # As a value: braces in the text of a model would be placeholders of the template.
-    return PydanticCustomError(unfit.refusal.code, "{sentence}", {"sentence": unfit.refusal.text})
-
-
-def _condition(value: Any, info: ValidationInfo) -> Condition | None:
-    try:
-        return None if value is None else parse_invalidation(value, (info.context or {}).get("timeframes", ()))
-    except Unfit as unfit:
-        raise _error(unfit) from None
+            if name == "invalidation":
+                found[name] = parse_invalidation(value, timeframes)
+            else:
+                found[name] = NUMBERS[name](value, name)
+        except Unfit as refused:
+            unfit.append(refused.refusal)
+    return found, unfit
 
 
 def _or_null(shape: dict[str, Any]) -> WithJsonSchema:
@@ -87,21 +97,14 @@ _CONDITION: dict[str, Any] = {
     ]
 }
 
-_Fraction = Annotated[Decimal | None, _reader(fraction), _or_null(_FRACTION)]
-_Share = Annotated[Decimal | None, _reader(lambda v, name: fraction(v, name, above_zero=True)), _or_null(_FRACTION)]
-_Trail = Annotated[
-    Decimal | None,
-    _reader(lambda v, name: fraction(v, name, above_zero=True, below_one=True)),
-    _or_null(_FRACTION),
-]
-_Price = Annotated[Decimal | None, _reader(price), _or_null(_NUMBER)]
-_Leverage = Annotated[int | None, _reader(lambda v, name: whole(v, name, MOST_LEVERAGE)), _or_null(_WHOLE)]
-_Minutes = Annotated[int | None, _reader(lambda v, name: whole(v, name, MOST_MINUTES)), _or_null(_WHOLE)]
-_Condition = Annotated[Condition | None, BeforeValidator(_condition), WithJsonSchema(_CONDITION)]
+_Fraction = Annotated[Decimal | None, _or_null(_FRACTION)]
+_Price = Annotated[Decimal | None, _or_null(_NUMBER)]
+_Whole = Annotated[int | None, _or_null(_WHOLE)]
+_Condition = Annotated[Condition | None, WithJsonSchema(_CONDITION)]
 
 
 class Item(BaseModel):
-    """One instrument of the answer."""
+    """One instrument of the answer, as providers are told of it; `read_fields` reads what they wrote."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -109,14 +112,14 @@ class Item(BaseModel):
     action: Action
     conviction: _Fraction = Field(None, description="0 to 1; needed for entries.")
     risk_share: _Fraction = Field(None, description="Share of the risk budget an entry asks for, 0 to 1; null: all.")
-    leverage: _Leverage = Field(None, description="Null: the least that is needed.")
+    leverage: _Whole = Field(None, description="Null: the least that is needed.")
     limit: _Price = Field(None, description="Limit price of an entry; null: at the market.")
     stop: _Price = Field(None, description="Stop price; needed to open, may be kept (null) by add and adjust_exits.")
     target: _Price = Field(None, description="Price at which to take profit.")
-    trail: _Trail = Field(None, description="Distance of a trailing stop as a fraction of the price, such as 0.02.")
-    minutes: _Minutes = Field(None, description="Close after so many minutes.")
+    trail: _Fraction = Field(None, description="Distance of a trailing stop as a fraction of the price, such as 0.02.")
+    minutes: _Whole = Field(None, description="Close after so many minutes.")
     invalidation: _Condition = Field(None, description="Close when this holds at a closed candle.")
-    reduce_share: _Share = Field(None, description="For reduce: share of the position to close, above 0 to 1.")
+    reduce_share: _Fraction = Field(None, description="For reduce: share of the position to close, above 0 to 1.")
     reason: str = Field("", description="One or two sentences with the numbers that decided.")
 
 

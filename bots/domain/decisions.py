@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pydantic import ValidationError
-
 from markets.domain.candles import TIMEFRAMES
 
-from .answer_schema import Action, Item, schema
+from .answer_schema import Action, read_fields, schema
 from .exit_plan import Condition
 from .untrusted import Refusal, Unfit, fraction, shown, text
 
@@ -64,7 +62,6 @@ class Answer:
 
 
 _PLAN = ("stop", "target", "trail", "minutes", "invalidation")
-_FIELDS = tuple(Item.model_fields)
 _ACTIONS = {str(action): action for action in Action}
 # Fields that an action does not use are not read: a zero in one of them must not stop an exit.
 _USED: dict[Action, tuple[str, ...]] = {
@@ -125,31 +122,26 @@ def _item(
     if not _USED[action]:
         # There is no field to read, and most items of most answers are such.
         return Proposal(symbol, action, conviction=_conviction(raw.get("conviction")), reason=reason)
-    given = {name: raw[name] for name in _USED[action] if name in raw}
-    try:
-        item = Item.model_validate(
-            given | {"symbol": symbol, "action": action, "reason": reason}, context={"timeframes": timeframes}
-        )
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)
-        return _refused(raw, problems[0]["type"], " ".join(problem["msg"] for problem in problems[:3]))
-    return _complete(raw, item)
-
-
-def _complete(raw: Mapping[Any, Any], item: Item) -> Proposal | RefusedItem:
-    """What each action cannot do without."""
-    if item.action.enters and item.conviction is None:
-        return _refused(raw, "missing_field", f"conviction is missing for {item.action}.")
-    if item.action == Action.REDUCE and item.reduce_share is None:
-        return _refused(raw, "missing_field", "reduce_share is missing for reduce.")
-    if item.action == Action.ADJUST_EXITS and all(getattr(item, name) is None for name in _PLAN):
-        return _refused(raw, "missing_field", "adjust_exits names no stop, target, trail, minutes or invalidation.")
-    fields = {name: getattr(item, name) for name in _FIELDS}
-    if item.risk_share is None:
-        del fields["risk_share"]
-    if item.conviction is None and not item.action.enters:
+    fields, unfit = read_fields(raw, _USED[action], timeframes)
+    if unfit:
+        return _refused(raw, unfit[0].code, " ".join(problem.text for problem in unfit[:3]))
+    missing = _missing(action, fields)
+    if missing:
+        return _refused(raw, "missing_field", missing)
+    if not action.enters:
         fields["conviction"] = _conviction(raw.get("conviction"))
-    return Proposal(**fields)
+    return Proposal(symbol, action, reason=reason, **fields)
+
+
+def _missing(action: Action, fields: Mapping[str, Any]) -> str:
+    """What the action cannot do without and is not there, in a sentence; empty where nothing is missing."""
+    if action.enters and "conviction" not in fields:
+        return f"conviction is missing for {action}."
+    if action == Action.REDUCE and "reduce_share" not in fields:
+        return "reduce_share is missing for reduce."
+    if action == Action.ADJUST_EXITS and not fields:
+        return "adjust_exits names no stop, target, trail, minutes or invalidation."
+    return ""
 
 
 def _conviction(value: object) -> Decimal | None:

@@ -16,6 +16,7 @@ from .policy import Policy
 from .wording import percent
 
 FORCED = ("stop", "liquidation")
+NEVER_OPEN = ("refused", "not filled")
 REFUSALS, REFUSED_WITHIN = 2, timedelta(hours=1)
 
 
@@ -23,7 +24,8 @@ REFUSALS, REFUSED_WITHIN = 2, timedelta(hours=1)
 class Ended:
     """A position that closed: `net` after fees and funding, `value` of its entries, `reason` of its end.
 
-    One whose entry the venue refused has the reason "refused" and was never open.
+    One whose entry the venue refused has the reason "refused", one whose entry ended without a fill "not filled":
+    neither was ever open, and neither counts as a trade.
     """
 
     symbol: str
@@ -59,7 +61,7 @@ class Facts:
     def since(self, at: datetime) -> tuple[Ended, ...]:
         """Positions that were open and closed at `at` or later."""
         first = bisect_left(self.ended, at, key=_at)
-        return tuple([one for one in self.ended[first:] if one.reason != "refused"])
+        return tuple([one for one in self.ended[first:] if one.reason not in NEVER_OPEN])
 
 
 @dataclass(frozen=True, slots=True)

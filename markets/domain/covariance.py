@@ -10,7 +10,7 @@ from math import sqrt
 
 import numpy as np
 
-from .candles import TIMEFRAMES, Candles, Floats
+from .candles import TIMEFRAMES, Candles, Floats, Times
 
 TIMEFRAME, DAYS, FEWEST = "1h", 30, 48
 _STEP, _DAY = TIMEFRAMES[TIMEFRAME], TIMEFRAMES["1d"]
@@ -52,14 +52,23 @@ def covariance(candles: Mapping[str, Candles]) -> Covariance | None:
     known = {symbol: one for symbol, one in candles.items() if len(one) > FEWEST}
     if not known:
         return None
-    times = None
-    for one in known.values():
-        times = one.time if times is None else np.intersect1d(times, one.time, assume_unique=True)
-    assert times is not None
+    times, *others = (one.time for one in known.values())
+    for other in others:
+        if not np.array_equal(times, other):
+            times = np.intersect1d(times, other, assume_unique=True)
     if len(times) <= FEWEST:
         return None
-    closes = np.array([one.close[np.searchsorted(one.time, times)] for one in known.values()])
-    returns = np.diff(np.log(closes))[:, np.diff(times) == _STEP]
-    if returns.shape[1] < FEWEST:
+    closes = np.array([_at(one, times) for one in known.values()])
+    logs = np.log(closes)
+    unbroken = times[1:] - times[:-1] == _STEP
+    returns = (logs[:, 1:] - logs[:, :-1])[:, unbroken]
+    count = returns.shape[1]
+    if count < FEWEST:
         return None
-    return Covariance(tuple(known), np.atleast_2d(np.cov(returns)) * (_DAY / _STEP))
+    returns -= returns.mean(axis=1, keepdims=True)
+    return Covariance(tuple(known), returns @ returns.T * (_DAY / _STEP / (count - 1)))
+
+
+def _at(candles: Candles, times: Times) -> Floats:
+    """The closes at `times`, which are all there."""
+    return candles.close if len(candles) == len(times) else candles.close[np.searchsorted(candles.time, times)]

@@ -25,6 +25,16 @@ class Series:
     timeframe: str
     candles: Candles
     _memo: dict[str, Floats] = field(default_factory=dict, repr=False)
+    # How many candles there are, when the first closed and how long each is: without a hole all others follow.
+    _count: int = field(init=False, repr=False)
+    _first_close: int = field(init=False, repr=False)
+    _step: int = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        times, step = self.candles.time, TIMEFRAMES[self.timeframe]
+        object.__setattr__(self, "_count", len(times))
+        object.__setattr__(self, "_first_close", int(times[0]) + step if len(times) else 0)
+        object.__setattr__(self, "_step", step)
 
     def indicator(self, name: str) -> Floats:
         """The whole array of an indicator.
@@ -40,12 +50,15 @@ class Series:
 
     def closed_at(self, now: datetime) -> int:
         """How many candles had closed at `now`."""
-        count, step = len(self.candles.time), TIMEFRAMES[self.timeframe]
-        if not count:
-            return 0
-        # Without a hole they can be counted.
-        newest = (milliseconds(now) - step - int(self.candles.time[0])) // step + 1
-        return min(max(newest, 0), count)
+        closed = (milliseconds(now) - self._first_close) // self._step + 1
+        return self._count if closed >= self._count else max(closed, 0)
+
+    def age_at(self, now: datetime) -> float:
+        """Seconds at `now` since the last candle closed; infinite before the first has."""
+        closed = self.closed_at(now)
+        if not closed:
+            return float("inf")
+        return (milliseconds(now) - self._first_close - (closed - 1) * self._step) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +114,7 @@ class InstrumentView:
 
     def candle_age(self, timeframe: str) -> float:
         """Seconds since the last candle closed; infinite without one."""
-        times, step, now = self.series[timeframe].candles.time, TIMEFRAMES[timeframe], milliseconds(self.now)
-        count = len(times)
-        if not count:
-            return float("inf")
-        first = int(times[0])
-        closed = min((now - step - first) // step + 1, count)
-        # Without a hole times can be counted.
-        return (now - first - closed * step) / 1000 if closed > 0 else float("inf")
+        return self.series[timeframe].age_at(self.now)
 
     def candles(self, timeframe: str, count: int) -> Candles:
         """The newest `count` closed candles, oldest first; fewer where there are not so many."""
