@@ -1,4 +1,4 @@
-"""The life of a stored backtest: asked for, run with progress, cancelled, lost, begun again. The only writer of its row.
+"""The life of a stored backtest: asked for, run, cancelled, lost, begun again. The only writer of its row.
 
 What is wrong with a request is said before anything is stored. A run writes only while the row is its own, so a process
 that was given up for dead and comes back changes nothing.
