@@ -120,7 +120,7 @@ def symbols(words: Sequence[str]) -> tuple[str, ...]:
     """Symbols separated by commas or blanks. Raises Unclear."""
     found = tuple(symbol.strip() for word in words for symbol in word.split(",") if symbol.strip())
     if not found:
-        raise Unclear("Name at least one instrument: --symbols BTC/USDT:USDT,ETH/USDT:USDT.")
+        raise Unclear("Name at least one instrument, such as BTC/USDT:USDT,ETH/USDT:USDT.")
     return found
 
 

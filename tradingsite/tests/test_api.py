@@ -19,9 +19,12 @@ pytestmark = pytest.mark.django_db
 
 LISTS = [name for name, _ in RESOURCES]
 WITH_IDS = ["bots", "accounts", "books", "instruments", "orders", "trades", "positions", "decisions", "performance"]
-WITH_IDS += ["providers"]
+WITH_IDS += ["providers", "backtests"]
 ACTIONS = {"/api/v1/providers/{id}/test/"}
-WRITABLE = {"risk-policies": ["/api/v1/risk-policies/{id}/", "/api/v1/risk-policies/{id}/what-if/"]}
+WRITABLE = {
+    "risk-policies": ["/api/v1/risk-policies/{id}/", "/api/v1/risk-policies/{id}/what-if/"],
+    "backtests": [f"/api/v1/backtests/{{id}}/{verb}/" for verb in ("cancel", "again", "report")],
+}
 NEEDED = {"candles": {"instrument": "BTC", "timeframe": "1m"}}
 
 
@@ -56,7 +59,7 @@ def world(owner):
     return {
         "bots": bot.pk, "performance": bot.pk, "accounts": bot.book.account_id, "books": bot.book_id,
         "orders": order.pk, "trades": trade.pk, "positions": position.pk, "decisions": decision.pk,
-        "instruments": instrument.pk, "providers": model.provider_id,
+        "instruments": instrument.pk, "providers": model.provider_id, "backtests": rows.backtest(owner).pk,
     }  # fmt: skip
 
 
