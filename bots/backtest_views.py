@@ -19,7 +19,7 @@ from ledger.sign_in import Request
 from . import fragments
 from .backtests import reading, runs
 from .backtests.loader import NotThere
-from .backtests.options import Unclear
+from .backtests.options import Unclear, changed
 from .backtests.stored import Stored, stored
 from .forms import BacktestForm
 from .models import Asker, Backtest
@@ -152,12 +152,14 @@ def act(request: Request, pk: int, action: str) -> HttpResponse:
             runs.cancel(backtest=found, wall=wall)
             messages.success(request, "It is being cancelled.")
         elif action == "again":
-            runs.again(backtest=found, wall=wall)
+            money = request.POST.get("money", "").strip()
+            settings = changed(found.request["settings"], [f"money={money}"]) if money else None
+            runs.again(backtest=found, wall=wall, settings=settings)
             enqueue_backtests()
         else:
             runs.remove(backtest=found)
             messages.success(request, "The backtest is removed.")
             return redirect("backtests")
-    except runs.NotPossible as refusal:
+    except (runs.NotPossible, Unclear) as refusal:
         messages.warning(request, str(refusal))
     return redirect("backtest", pk=pk)

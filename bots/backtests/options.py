@@ -124,6 +124,12 @@ def symbols(words: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
+def changed(settings: Sequence[str], changes: Sequence[str]) -> list[str]:
+    """Settings with some of them changed or added. Raises Unclear for what is none."""
+    merged = dict(_pair(setting) for setting in (*settings, *changes))
+    return [f"{key}={value}" for key, value in merged.items()]
+
+
 def _pair(setting: str) -> tuple[str, str]:
     key, sign, value = setting.partition("=")
     if not sign or not key.strip() or not value.strip():

@@ -260,9 +260,7 @@ def test_a_page_asks_shows_and_exports(page, alice):
     assert "None yet." in text
     assert "2025-03-03 to 2025-03-04 · 1m" in text
 
-    answer = page.post(
-        "/backtests/", form(policy="bold", settings="seed=3\nshare=0.2, fee=0.1%", start="2025-03-03")
-    )
+    answer = page.post("/backtests/", form(policy="bold", settings="seed=3\nshare=0.2, fee=0.1%", start="2025-03-03"))
     row = Backtest.objects.get()
     assert answer["Location"] == f"/backtests/{row.pk}/"
     assert row.request["settings"] == ["policy=bold", "seed=3", "share=0.2", "fee=0.1%"]
