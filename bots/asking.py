@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from time import monotonic, sleep
 from typing import Any
 
@@ -23,7 +24,7 @@ from .deciders.language_models.asking_form import Endpoint, Form
 from .deciders.language_models.troubles import Trouble
 from .domain import reading, repair, usage
 from .domain.prompt import Prompt
-from .models import Bot, Cycle, LanguageModel, ModelCall, Purpose
+from .models import Backtest, Bot, Cycle, LanguageModel, ModelCall, Purpose
 from .reservations import Denied, Wanted
 
 LEAST_SECONDS = 2.0  # less is not worth a call
@@ -41,7 +42,10 @@ Messages = list[dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`judge` gives for a raw answer what a model could mend, by symbol; `schema` is that of an answer."""
+    """`judge` gives for a raw answer what a model could mend, by symbol; `schema` is that of an answer.
+
+    `money` is the most that all calls of `backtest` may cost together, in US dollars.
+    """
 
     prompt: Prompt
     schema: Mapping[str, Any]
@@ -51,6 +55,8 @@ class Question:
     bot: Bot | None = None
     cycle: Cycle | None = None
     purpose: str = Purpose.ASK
+    backtest: Backtest | None = None
+    money: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +140,7 @@ class Asker:
             model=model, tokens_in=usage.most_tokens(size), tokens_out=model.most_output, seconds=seconds,
             messages=self.sent, parameters=asking_form.told(given), form=self.form, purpose=purpose,
             attempt=self.attempt + 1, bot=self.question.bot, cycle=self.question.cycle,
+            backtest=self.question.backtest, money=self.question.money,
         )  # fmt: skip
         try:
             reserved = reservations.reserve(wanted=wanted, wall=datetime.now(UTC))

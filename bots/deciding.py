@@ -98,9 +98,11 @@ def another(bot: Bot, name: str, *, emergency_only: bool) -> Decider:
 
 def parameters(decider: Decider) -> dict[str, Any]:
     """What besides its prompt makes the answer of a model what it is; nothing for a strategy in code."""
-    if not isinstance(decider, ModelDecider):
-        return {}
-    model = decider.chain[0]
+    return parameters_of(decider.chain[0]) if isinstance(decider, ModelDecider) else {}
+
+
+def parameters_of(model: LanguageModel) -> dict[str, Any]:
+    """What of a model's row makes its answer what it is."""
     return {
         "model": model.model_id,
         "address": model.provider.base_url,

@@ -1,13 +1,22 @@
 """What may be asked of pages and written into them. A bad value is refused in one sentence and changes nothing."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 
-from .domain.policy import LIMITS
+from ledger.models import User
+from markets.domain.candles import TIMEFRAMES
+from markets.domain.rounding import plain
+from markets.models import Instrument
+
+from . import deciders, deciding
+from .backtests.options import RECORDED
+from .backtests.request import Request, words
+from .domain.policy import LIMITS, PRESETS
 from .domain.soundness import objections
-from .models import PromptVersion, RiskPolicy
+from .models import Bot, PromptVersion, RiskPolicy
 
 
 class PageForm(forms.Form):
@@ -83,3 +92,63 @@ class LimitsForm(forms.ModelForm):
         if not self.errors:
             for name, sentence in objections(self.instance.limits).items():
                 self.add_error(name, sentence)
+
+
+class BacktestForm(forms.Form):
+    """What may be asked of a backtest by page. Words are read by `bots.backtests.request`; here is what is chosen."""
+
+    decider = forms.ChoiceField(initial="house:trend")
+    instruments = forms.ModelMultipleChoiceField(
+        Instrument.objects.all(), error_messages={"required": "Choose at least one instrument."}
+    )
+    timeframe = forms.ChoiceField(choices=[(name, name) for name in TIMEFRAMES], initial="5m")
+    start = forms.DateField(required=False)
+    end = forms.DateField(required=False)
+    cash = forms.CharField(max_length=30, initial="10000")
+    policy = forms.ChoiceField(initial="balanced")
+    settings = forms.CharField(max_length=4_000, required=False)
+    check = forms.BooleanField(required=False)
+
+    def __init__(self, data: Any, *, user: User, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        bots = Bot.objects.of(user).order_by("pk").values_list("name", flat=True)
+        names = [*deciding.names_for(user.pk), *(f"{RECORDED}{name}" for name in bots)]
+        described = {name: deciders.get(name).description for name in deciders.names()}
+        self.described = described
+        self.own = {f"own:{row.pk}": row for row in RiskPolicy.objects.filter(owner=user).order_by("name")}
+        self.fields["decider"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
+        self.fields["policy"].choices = [  # type: ignore[attr-defined]
+            *((name, name) for name in PRESETS),
+            *((key, f"{row.name} (yours, version {row.version})") for key, row in self.own.items()),
+        ]
+
+    def clean_instruments(self) -> Any:
+        chosen = self.cleaned_data["instruments"]
+        exchanges = sorted({one.exchange for one in chosen})
+        if len(exchanges) > 1:
+            raise forms.ValidationError(f"One account is at one exchange, and these are at {' and '.join(exchanges)}.")
+        return chosen
+
+    def request(self) -> Request:
+        """What was asked for; only of a form that is valid."""
+        asked = self.cleaned_data
+        chosen = list(asked["instruments"])
+        return Request(
+            decider=asked["decider"],
+            exchange=chosen[0].exchange,
+            symbols=tuple(one.symbol for one in chosen),
+            timeframe=asked["timeframe"],
+            start=asked["start"] and f"{asked['start']:%Y-%m-%d}",
+            end=asked["end"] and f"{asked['end']:%Y-%m-%d}",
+            cash=asked["cash"],
+            settings=(*self._policy(asked["policy"]), *words([asked["settings"]])),
+            check=asked["check"],
+        )
+
+    def _policy(self, name: str) -> tuple[str, ...]:
+        """A preset by its name; a policy of the user by what differs from balanced, so that it stands as it is now."""
+        if name not in self.own:
+            return () if name == "balanced" else (f"policy={name}",)
+        limits, usual = self.own[name].limits, PRESETS["balanced"]
+        pairs = ((limit, getattr(limits, limit)) for limit in LIMITS)
+        return tuple(f"{limit}={plain(Decimal(value)):f}" for limit, value in pairs if value != getattr(usual, limit))

@@ -13,6 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
 
 from ledger import spending
 from markets.domain.rounding import ZERO
@@ -20,7 +22,7 @@ from markets.domain.rounding import ZERO
 from .deciders.language_model import Asked
 from .domain.reading import cleaned
 from .domain.usage import Prices
-from .models import Bot, Budget, CallState, Cycle, LanguageModel, ModelCall, Provider, Purpose
+from .models import Backtest, Bot, Budget, CallState, Cycle, LanguageModel, ModelCall, Provider, Purpose
 
 SPARE = timedelta(seconds=30)  # after its time a call is settled within this, or its worker is dead
 LONGEST_ANSWER = 100_000
@@ -41,7 +43,10 @@ class Denied(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A call to be made: the worst it may use, and what is stored of it."""
+    """A call to be made: the worst it may use, and what is stored of it.
+
+    `money` is the most that all calls of its backtest may cost together, in US dollars.
+    """
 
     model: LanguageModel
     tokens_in: int
@@ -54,6 +59,8 @@ class Wanted:
     attempt: int = 1
     bot: Bot | None = None
     cycle: Cycle | None = None
+    backtest: Backtest | None = None
+    money: Decimal | None = None
 
     @property
     def tokens(self) -> int:
@@ -76,6 +83,8 @@ def reserve(*, wanted: Wanted, wall: datetime) -> ModelCall:
         text = f"All {provider.most_calls} places for calls to {provider} are taken."
         raise Denied("busy", text, wait=PLACE_SECONDS)
     worst = prices_of(wanted.model).worst(wanted.tokens_in, wanted.tokens_out)
+    if wanted.money is not None:
+        _allow(wanted, wanted.money, worst or ZERO)
     for budget in _locked(provider.owner_id, wanted.bot):
         _take(budget, wanted.tokens, worst or ZERO, wall.date())
     if provider.failures >= TROUBLES_BEFORE_REST:
@@ -92,6 +101,7 @@ def _row(wanted: Wanted, provider: Provider, worst: Decimal, wall: datetime) -> 
         model_id_sent=wanted.model.model_id,
         bot=wanted.bot,
         cycle=wanted.cycle,
+        backtest=wanted.backtest,
         purpose=wanted.purpose,
         attempt=wanted.attempt,
         form=wanted.form,
@@ -103,6 +113,16 @@ def _row(wanted: Wanted, provider: Provider, worst: Decimal, wall: datetime) -> 
         lease_until=wall + timedelta(seconds=wanted.seconds) + SPARE,
         created_at=wall,
     )
+
+
+def _allow(wanted: Wanted, money: Decimal, worst: Decimal) -> None:
+    """Raises Denied where the calls of a backtest would cost more than was set aside. Its provider is locked."""
+    calls = ModelCall.objects.filter(backtest=wanted.backtest)
+    spent = calls.aggregate(sum=Coalesce(Sum(Coalesce("cost", "reserved_money")), ZERO))["sum"]
+    if spent + worst > money:
+        told = f"{spent:.4f} used or reserved, up to {worst:.4f} needed"
+        text = f"The money set aside for this backtest, {money:.2f} USD, does not reach any further: {told}."
+        raise Denied("allowance", text)
 
 
 def make_budgets(*, owner_id: int, bot: Bot | None) -> None:

@@ -1,4 +1,4 @@
-"""What bots may forget with age: cycles that held, with what was answered then.
+"""What bots may forget with age: cycles that held, with what was answered then; and backtests that have ended.
 
 Decisions that acted or were refused are never touched, nor is a cycle that failed or anything that led to an intent.
 """
@@ -11,7 +11,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from markets.feeds import clock
 
-from .models import Bot, Cycle, CycleStatus, Decision, DecisionItem
+from .models import Backtest, Bot, Cycle, CycleStatus, Decision, DecisionItem
+from .models.backtests import UNDER_WAY
 
 BATCH = 200
 
@@ -63,3 +64,9 @@ def _remove(cycles: list[int], dry_run: bool) -> Removed:
         gone_decisions = decisions.delete()[1].get(Decision._meta.label, 0)
         Cycle.objects.filter(pk__in=cycles).delete()
     return {Cycle: len(cycles), Decision: gone_decisions, DecisionItem: gone_items}
+
+
+def backtests(*, days: int, wall: datetime, dry_run: bool = False) -> int:
+    """Remove backtests that ended more than `days` of wall time ago; how many. The same request gives them again."""
+    old = Backtest.objects.filter(ended_at__lt=wall - timedelta(days=days)).exclude(state__in=UNDER_WAY)
+    return old.count() if dry_run else old.delete()[0]

@@ -14,6 +14,7 @@ from ledger import heartbeats
 from markets import charting
 
 from . import cycle, dispatch, live_dispatch, previews, replaying, reservations, trials
+from .backtests import lab
 
 TICK_SECONDS = 0.95
 MESSAGE_SECONDS = 20  # longer than until it is sent again, so that one of them is always good
@@ -81,3 +82,18 @@ def enqueue_trial(model_id: int) -> None:
         current_app.send_task("bots.tasks.try_model", kwargs={"model_id": model_id}, queue="cycles", retry=False)
     except OperationalError as error:
         raise dispatch.NoBroker(str(error)) from None
+
+
+@shared_task(name="bots.tasks.run_backtests", ignore_result=True)
+def run_backtests() -> int:
+    """Run the backtests that wait: told by whoever asks for one, and now and then by the clock."""
+    return lab.work(draining=DRAIN.is_set)
+
+
+def enqueue_backtests() -> bool:
+    """Tell a worker that a backtest waits. False where no broker takes the message: then the clock tells it later."""
+    try:
+        current_app.send_task("bots.tasks.run_backtests", queue="lab", retry=False)
+    except OperationalError:
+        return False
+    return True

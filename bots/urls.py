@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from . import emergency_views, market_views, prompt_views, views
+from . import backtest_views, emergency_views, market_views, prompt_views, views
 
 TABLES = "|".join(views.TABLES)
 ACTIONS = "|".join(views.ACTIONS)
@@ -19,6 +19,17 @@ urlpatterns = [
     re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<action>{ACTIONS})/$", views.act, name="act"),
     re_path(rf"^bots/(?P<id>\d{{1,18}})/(?P<table>{TABLES})/$", views.records, name="records"),
     re_path(r"^bots/(?P<id>\d{1,18})/(?P<table>trades|journal)\.(?P<form>csv|json)$", views.export, name="export"),
+    path("backtests/", backtest_views.index, name="backtests"),
+    path("backtests/list/", backtest_views.listing, name="backtest-list"),
+    path("backtests/compare/", backtest_views.compare, name="compare-backtests"),
+    path("backtests/<int:pk>/", backtest_views.backtest, name="backtest"),
+    path("backtests/<int:pk>/state/", backtest_views.state, name="backtest-state"),
+    re_path(
+        r"^backtests/(?P<pk>\d{1,18})/(?P<action>cancel|again|remove)/$", backtest_views.act, name="act-on-backtest"
+    ),
+    re_path(
+        r"^backtests/(?P<pk>\d{1,18})/report\.(?P<form>json|csv|html)$", backtest_views.export, name="export-backtest"
+    ),
     path("bots/<int:id>/prompt/", prompt_views.prompt, name="prompt"),
     path("bots/<int:id>/prompt/write/", prompt_views.write, name="write-prompt"),
     path("bots/<int:id>/prompt/adopt/", prompt_views.adopt, name="adopt-prompt"),

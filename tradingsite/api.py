@@ -28,6 +28,7 @@ RESOURCES: tuple[tuple[str, type[ViewSetMixin]], ...] = (
     ("performance", bots.PerformanceViewSet),
     ("leaderboard", bots.LeaderboardViewSet),
     ("alerts", ledger.AlertViewSet),
+    ("backtests", bots.BacktestViewSet),
     ("providers", bots.ProviderViewSet),
     ("risk-policies", bots.RiskPolicyViewSet),
 )

@@ -223,6 +223,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"queue": "lab", "expire_seconds": 600},
     },
+    # Whoever asks for a backtest tells a worker too: this is for those whose message was lost.
+    "run-backtests": {
+        "task": "bots.tasks.run_backtests",
+        "schedule": 15.0,
+        "options": {"queue": "lab", "expire_seconds": 15},
+    },
     "settle-lost-calls": {
         "task": "bots.tasks.settle_lost_calls",
         "schedule": 20.0,
@@ -232,14 +238,15 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- What is kept ----------------------------------------------------------------------------------------
 
-# In days of market time; what is older is removed once an hour, and by `manage.py prune`. Trades, orders, positions,
-# cash, intents, decisions that acted or were refused, and trading states are kept for ever.
+# In days of market time (backtests: of wall time); what is older is removed once an hour, and by `manage.py prune`.
+# Trades, orders, positions, cash, intents, decisions that acted or were refused, and trading states are kept for ever.
 KEEP_DAYS = {
     "candles": env.int("KEEP_CANDLES_DAYS", default=14),
     "equity": env.int("KEEP_EQUITY_DAYS", default=7),
     "equity_hourly": env.int("KEEP_EQUITY_HOURLY_DAYS", default=90),
     "holds": env.int("KEEP_HOLDS_DAYS", default=30),
     "reports": env.int("KEEP_REPORTS_DAYS", default=7),
+    "backtests": env.int("KEEP_BACKTESTS_DAYS", default=90),
 }
 
 # --- People ----------------------------------------------------------------------------------------------

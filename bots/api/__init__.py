@@ -1,10 +1,11 @@
 """The resources of the API that know bots: bots, decisions, diary, performance, leaderboard, providers of language
 models, and the ledger's by bot.
 
-All of it starts from its owner, so another user's id is not found here. All but risk policies, the test of a model and
-the emergency close is to read.
+All of it starts from its owner, so another user's id is not found here. All but backtests, risk policies, the test of a
+model and the emergency close is to read.
 """
 
+from .backtests import BacktestViewSet
 from .diary import DiaryViewSet
 from .emergency import AccountViewSet, BotViewSet
 from .policies import RiskPolicyViewSet
@@ -19,6 +20,7 @@ from .resources import (
 
 __all__ = [
     "AccountViewSet",
+    "BacktestViewSet",
     "BotViewSet",
     "DecisionViewSet",
     "DiaryViewSet",

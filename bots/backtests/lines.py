@@ -1,6 +1,6 @@
 """The lines of a report, thinned to what a screen can show: equity, drawdown, results, candles with trades.
 
-Pure. Thinning keeps what is told: the end of each stretch for equity, the deepest for drawdown, the four prices of candles.
+Pure. Thinning keeps what is told: the end of each stretch of equity, the deepest of drawdown, all prices of candles.
 """
 
 from typing import Any

@@ -120,8 +120,14 @@ def symbols(words: Sequence[str]) -> tuple[str, ...]:
     """Symbols separated by commas or blanks. Raises Unclear."""
     found = tuple(symbol.strip() for word in words for symbol in word.split(",") if symbol.strip())
     if not found:
-        raise Unclear("Name at least one instrument: --symbols BTC/USDT:USDT,ETH/USDT:USDT.")
+        raise Unclear("Name at least one instrument, such as BTC/USDT:USDT,ETH/USDT:USDT.")
     return found
+
+
+def changed(settings: Sequence[str], changes: Sequence[str]) -> list[str]:
+    """Settings with some of them changed or added. Raises Unclear for what is none."""
+    merged = dict(_pair(setting) for setting in (*settings, *changes))
+    return [f"{key}={value}" for key, value in merged.items()]
 
 
 def _pair(setting: str) -> tuple[str, str]:

@@ -35,10 +35,10 @@ class Prepared:
     def run(self, passed: Passed | None = None) -> tuple[Result, float]:
         """What came of it, and in how many seconds, without reading the store."""
         begun = perf_counter()
-        engine = Backtest(self.market, self.setup, passed=passed)
-        watching = getattr(self.setup.decider, "watch", None)
-        if watching is not None:
-            watching(engine)
+        decider = self.setup.decider
+        engine = Backtest(self.market, self.setup, getattr(decider, "heard", None), passed)
+        if (watch := getattr(decider, "watch", None)) is not None:
+            watch(engine)
         return engine.run(), perf_counter() - begun
 
 

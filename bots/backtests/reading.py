@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -71,6 +72,18 @@ def standalone(report: Report) -> str:
     styles = "\n".join((folder / name).read_text(encoding="utf-8") for name in STYLES)
     values = context(report, SHOWN_ALONE) | {"styles": mark_safe(styles)}
     return render_to_string("bots/backtests/standalone.html", values)
+
+
+def written(report: Report, form: str) -> str:
+    """A report as a file: json, csv (its trades) or html. Raises KeyError for another form."""
+    forms = {"json": lambda one: json.dumps(_whole(one)), "csv": table, "html": standalone}
+    return forms[form](report)
+
+
+def _whole(report: Report) -> dict[str, Any]:
+    """For programs: trades as objects, and without the rows that only a page needs."""
+    told = {name: value for name, value in report.items() if name not in ("rows", "listing")}
+    return told | {"positions": [dict(zip(TRADES, row, strict=True)) for row in report["listing"]]}
 
 
 def table(report: Report) -> str:

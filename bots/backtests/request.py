@@ -58,6 +58,8 @@ def read(request: Request) -> Read:
     if len(request.settings) > MOST_SETTINGS:
         raise Unclear(f"There are more than {MOST_SETTINGS} settings.")
     asked = options.read(request.decider, request.timeframe, request.settings)
+    if request.check and isinstance(asked.decider, options.Unmade):
+        raise Unclear("Answers of a model or a record are not checked for look-ahead: they are asked for only once.")
     symbols = options.symbols(request.symbols)
     if len(symbols) > MOST_SYMBOLS:
         raise Unclear(f"At most {MOST_SYMBOLS} instruments can be traded at once.")

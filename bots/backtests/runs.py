@@ -1,10 +1,10 @@
-"""The life of a stored backtest: asked for, run with progress, cancelled, lost, begun again. The only writer of its row.
+"""The life of a stored backtest: asked for, run, cancelled, lost, begun again. The only writer of its row.
 
 What is wrong with a request is said before anything is stored. A run writes only while the row is its own, so a process
 that was given up for dead and comes back changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
@@ -144,13 +144,13 @@ def run(*, pk: int) -> bool:
 def _made(row: Backtest, ticker: "Ticker") -> dict[str, Any]:
     wanted = Request.of_json(row.request)
     prepared = prepare(wanted, owner=row.owner, run=row)
-    ticker.begin(prepared.market.instants, "Trading")
+    ticker.begin(prepared.market.instants, "Trading", detail=getattr(prepared.setup.decider, "progress", None))
     result, seconds = prepared.run(ticker)
     checks = None
     if wanted.check:
         ticker.begin(prepared.market.instants, "Looking for look-ahead and too little warm-up", bar=False)
         checks = check(prepared.market, prepared.setup, ticker)
-    ticker.say("Writing the report", RUN_SHARE)
+    ticker.begin(1, "Writing the report", bar=False)
     return stored(document(prepared, result, seconds, checks))
 
 
@@ -180,15 +180,17 @@ class Ticker:
 
     def __init__(self, row: Backtest) -> None:
         self._row, self._instants, self._note, self._bar = row, 1, row.note, True
-        self._told = monotonic()
+        self._told, self._detail = monotonic(), lambda: ""
 
     def mine(self) -> Any:
         """The row, as long as it is this run's."""
         own = {"pk": self._row.pk, "attempts": self._row.attempts, "state": BacktestState.RUNNING}
         return Backtest.objects.filter(**own)
 
-    def begin(self, instants: int, note: str, *, bar: bool = True) -> None:
+    def begin(self, instants: int, note: str, *, bar: bool = True, detail: Callable[[], str] | None = None) -> None:
+        """Another part of the work; `detail` adds to `note` what there is to say at that moment."""
         self._instants, self._note, self._bar = max(instants, 1), note, bar
+        self._detail = detail or (lambda: "")
         self.say(note, 0.0 if bar else RUN_SHARE)
 
     def __call__(self, number: int) -> None:
@@ -198,7 +200,8 @@ class Ticker:
 
     def say(self, note: str, progress: float) -> None:
         self._told = monotonic()
-        told = {"progress": progress, "note": note[:200], "beat_at": datetime.now(UTC)}
+        words = ": ".join(filter(None, (note, self._detail())))
+        told = {"progress": progress, "note": words[:200], "beat_at": datetime.now(UTC)}
         if not self.mine().filter(cancel_asked=False).update(**told):
             raise Cancelled
 

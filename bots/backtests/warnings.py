@@ -79,8 +79,9 @@ def _open(result: Result) -> list[str]:
     if not result.open or abs(total - closed) <= abs(total) / 4:
         return []
     count = len(result.open)
-    what = "a position that is" if count == 1 else f"{count} positions that are"
-    return [f"Much of the result is in {what} still open at the end: {total - closed:+,.2f} of {total:+,.2f}."]
+    what = "A position is" if count == 1 else f"{count} positions are"
+    worth = f"{total - closed:+,.2f} of the result of {total:+,.2f} is not realised"
+    return [f"{what} still open at the end: {worth}."]
 
 
 def _luck(chance: Luck | None) -> list[str]:

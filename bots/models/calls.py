@@ -13,6 +13,7 @@ from django.db import models
 
 from markets.fields import ExactDecimalField
 
+from .backtests import Backtest
 from .bots import Bot
 from .cycles import Cycle
 from .providers import LanguageModel, Provider
@@ -25,6 +26,7 @@ class Purpose(models.TextChoices):
     REPAIR = "repair", "Repair"
     FALLBACK = "fallback", "Fallback"
     TEST = "test", "Test"
+    BACKTEST = "backtest", "Backtest"
     OTHER = "other", "Other"
 
 
@@ -61,6 +63,7 @@ class ModelCall(models.Model):
     model_id_sent = models.CharField(max_length=200)
     bot = models.ForeignKey(Bot, on_delete=models.CASCADE, null=True, blank=True, related_name="calls", db_index=False)
     cycle = models.ForeignKey(Cycle, on_delete=models.CASCADE, null=True, blank=True, related_name="calls")
+    backtest = models.ForeignKey(Backtest, on_delete=models.SET_NULL, null=True, blank=True, related_name="calls")
     purpose = models.CharField(max_length=8, choices=Purpose, default=Purpose.ASK)
     attempt = models.PositiveSmallIntegerField(default=1, help_text="Within its cycle.")
     state = models.CharField(max_length=8, choices=CallState, default=CallState.ASKING)

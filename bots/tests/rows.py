@@ -4,7 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import count
 
-from bots.models import Bot, Cycle, CycleStatus, Decision, DecisionItem, Outcome, RiskPolicy
+from bots.models import Backtest, Bot, Cycle, CycleStatus, Decision, DecisionItem, Outcome, RiskPolicy
 from ledger.tests import builders
 from ledger.tests.builders import NOW
 
@@ -85,3 +85,13 @@ def item(decision_=None, **fields) -> DecisionItem:
     }
     chosen = fields.pop("instrument", None) or builders.instrument()
     return DecisionItem.objects.create(decision=decision_ or decision(items=0), instrument=chosen, **defaults | fields)
+
+
+def backtest(owner=None, **fields) -> Backtest:
+    """One that waits, of the trend strategy on BTC."""
+    request = {
+        "decider": "house:trend", "exchange": "binanceusdm", "symbols": [builders.SYMBOL], "timeframe": "5m",
+        "start": None, "end": None, "cash": "10000", "settings": [], "check": False,
+    }  # fmt: skip
+    defaults = {"request": request, "decider": "house:trend", "queued_at": NOW}
+    return Backtest.objects.create(owner=owner or builders.user(), **defaults | fields)

@@ -19,10 +19,13 @@ pytestmark = pytest.mark.django_db
 
 LISTS = [name for name, _ in RESOURCES]
 WITH_IDS = ["bots", "accounts", "books", "instruments", "orders", "trades", "positions", "decisions", "performance"]
-WITH_IDS += ["providers", "alerts"]
+WITH_IDS += ["providers", "alerts", "backtests"]
 ACTIONS = {"/api/v1/providers/{id}/test/", "/api/v1/positions/{id}/adopt/"}
 ACTIONS |= {f"/api/v1/accounts/{{id}}/{name}/" for name in ("reconcile", "key", "arm", "disarm", "accept")}
-WRITABLE = {"risk-policies": ["/api/v1/risk-policies/{id}/", "/api/v1/risk-policies/{id}/what-if/"]}
+WRITABLE = {
+    "risk-policies": ["/api/v1/risk-policies/{id}/", "/api/v1/risk-policies/{id}/what-if/"],
+    "backtests": [f"/api/v1/backtests/{{id}}/{verb}/" for verb in ("cancel", "again", "report")],
+}
 NEEDED = {"candles": {"instrument": "BTC", "timeframe": "1m"}}
 
 
@@ -58,8 +61,8 @@ def world(owner):
     return {
         "bots": bot.pk, "performance": bot.pk, "accounts": bot.book.account_id, "books": bot.book_id,
         "orders": order.pk, "trades": trade.pk, "positions": position.pk, "decisions": decision.pk,
-        "instruments": instrument.pk, "providers": model.provider_id,
-        "alerts": alert.pk,
+        "instruments": instrument.pk, "providers": model.provider_id, "alerts": alert.pk,
+        "backtests": rows.backtest(owner).pk,
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ The plain run loads no more than it needs. A report (`--html`, `--csv`, `--save`
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Command(BaseCommand):
             if given["list"]:
                 self._list(given)
             elif given["resume"] is not None:
-                self._resume(given["resume"])
+                self._resume(given["resume"], given["changes"])
             else:
                 self._backtest(given)
         except (options.Unclear, loader.NotThere, Unfit) as problem:
@@ -67,6 +68,9 @@ class Command(BaseCommand):
                 raise options.Unclear(f"There is no folder {Path(path).resolve().parent} to write {path} into.")
         wanted = _request(given)
         whose = _user(given["owner"]) if _needs_owner(wanted, given) else None
+        if whose is not None and _pays(wanted):
+            self._ask(wanted, whose, given)
+            return
         prepared, began = prepare(wanted, owner=whose), datetime.now(UTC)
         progress = Progress(self, prepared.market.instants)
         result, seconds = prepared.run(progress)
@@ -100,7 +104,25 @@ class Command(BaseCommand):
             more["id"] = row.pk
         return more
 
-    def _resume(self, pk: int) -> None:
+    def _ask(self, wanted: Request, whose: Any, given: dict[str, Any]) -> None:
+        """What costs money is kept from its beginning, so that it can be resumed and every call be found."""
+        from bots.backtests import reading, runs
+        from bots.models import Asker
+
+        row = runs.ask(owner=whose, wanted=wanted, by=Asker.COMMAND, wall=datetime.now(UTC))
+        self.stderr.write(f"Kept as {row.pk}; --resume {row.pk} goes on where it ends.", style_func=str)
+        whole = self._resume(row.pk, ())
+        for name, write in (("html", reading.standalone), ("csv", reading.table)):
+            if given[name]:
+                Path(given[name]).write_text(write(whole), encoding="utf-8")
+        told = {name: value for name, value in whole.items() if name not in ("listing", "charts", "rows")}
+        told["id"] = row.pk
+        if given["json"]:
+            self.stdout.write(json.dumps(told))
+        else:
+            self._table(told)
+
+    def _resume(self, pk: int, changes: Sequence[str]) -> dict[str, Any]:
         from bots.backtests import runs
         from bots.models import Backtest, BacktestState
 
@@ -109,14 +131,16 @@ class Command(BaseCommand):
             raise options.Unclear(f"No backtest with the id {pk} is kept.")
         if row.state != BacktestState.QUEUED:
             try:
-                runs.again(backtest=row, wall=datetime.now(UTC))
+                settings = options.changed(row.request["settings"], changes) if changes else None
+                runs.again(backtest=row, wall=datetime.now(UTC), settings=settings)
             except runs.NotPossible as problem:
                 raise options.Unclear(str(problem)) from None
         runs.run(pk=pk)
-        row.refresh_from_db(fields=["state", "error"])
+        row = Backtest.objects.get(pk=pk)
         if row.state != BacktestState.DONE:
             raise CommandError(row.error or f"It ended as {row.get_state_display().lower()}.")
         self.stderr.write(f"Done: /backtests/{pk}/", style_func=str)
+        return row.report or {}
 
     def _list(self, given: dict[str, Any]) -> None:
         from bots.models import Backtest
@@ -167,6 +191,10 @@ def _request(given: dict[str, Any]) -> Request:
 
 def _needs_owner(wanted: Request, given: dict[str, Any]) -> bool:
     return bool(given["owner"] or given["save"]) or wanted.decider.startswith((options.MODEL, options.RECORDED))
+
+
+def _pays(wanted: Request) -> bool:
+    return wanted.decider.startswith(options.MODEL) and any(one.startswith("money=") for one in wanted.settings)
 
 
 def _user(name: str | None) -> Any:

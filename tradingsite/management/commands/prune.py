@@ -13,9 +13,9 @@ from tradingsite.pruning import prune
 class Command(BaseCommand):
     help = (
         "Remove old rows that no figure rests on: simulated candles, equity points between those that stay, cycles "
-        "that held, booked reports of the paper venue. The ages are the KEEP_… settings, in days of market time. "
-        "Trades, orders, positions, cash, intents and decisions that acted or were refused are never removed. "
-        "Trading may go on meanwhile; once an hour the product does the same by itself."
+        "that held, booked reports of the paper venue, old backtests. The ages are the KEEP_… settings, in days of "
+        "market time. Trades, orders, positions, cash, intents and decisions that acted or were refused are never "
+        "removed. Trading may go on meanwhile; once an hour the product does the same by itself."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
