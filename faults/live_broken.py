@@ -135,7 +135,11 @@ def stop_lost(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
 
 def stop_not_replaced(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
     """F27: the stop is to move and the new one is refused or its answer lost; the old one stays until then."""
-    ways = (("drop", {}), ("drop_before", {}), ("status", {"status": 400, "body": '{"code":-4045,"msg":"Reach max stop order limit."}'}))
+    ways = (
+        ("drop", {}),
+        ("drop_before", {}),
+        ("status", {"status": 400, "body": '{"code":-4045,"msg":"Reach max stop order limit."}'}),
+    )
     for number, scene in scenes(stage, runs):
         held(scene)
         kind, how = ways[number % len(ways)]
