@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from markets.domain.orders import Fill, Income, VenuePosition
 from markets.domain.rounding import ZERO, round_cash
+from markets.exchanges.base import Unanswered
 from markets.models import Instrument
 from markets.updates import update_rows
 
@@ -60,12 +61,19 @@ def post(*, book: Book, kind: str, amount: Decimal, ref: str, at: datetime) -> C
 
 
 def take_over(*, book: Book, positions: Iterable[VenuePosition], at: datetime) -> None:
-    """Positions that a live account held before its books began, as its venue tells them. Nobody's, so unmanaged."""
-    instruments = {i.symbol: i for i in Instrument.objects.filter(exchange=book.account.feed.exchange)}  # type: ignore[union-attr]
+    """Positions that a live account held before its books began, as its venue tells them. Nobody's, so unmanaged.
+
+    Raises Unanswered for one in an instrument that is not known here.
+    """
+    account = book.account
+    assert account is not None
+    instruments = {i.symbol: i for i in Instrument.objects.filter(exchange=account.feed.exchange)}
     for held in positions:
+        if held.symbol not in instruments:
+            raise Unanswered(f"The account holds {held.symbol}, whose rules are not known here.")
         size = abs(held.quantity)
         Position.objects.create(
-            account=book.account, book=book, instrument=instruments[held.symbol], state=PositionState.OPEN,
+            account=account, book=book, instrument=instruments[held.symbol], state=PositionState.OPEN,
             long=held.quantity > 0, quantity=held.quantity, size=size, cost=held.cost, entry_value=held.cost,
             entry_quantity=size, margin=held.margin, leverage=held.leverage, opened_at=at,
         )  # fmt: skip

@@ -22,10 +22,10 @@ def note(*, account: Account, found: Sequence[Difference], wall: datetime) -> li
             _end(row, Outcome.SETTLED if row.outcome == Outcome.OPEN else Outcome(row.outcome), wall)
     standing = []
     for what, difference in now_found.items():
-        row = before.get(what)
-        if row is None:
+        if what not in before:
             row = _begun(account, difference, wall)
         else:
+            row = before[what]
             row.ledger, row.venue, row.seen_at = difference.ledger[:200], difference.venue[:200], wall
             row.save(update_fields=["ledger", "venue", "seen_at"])
         standing.append(row)

@@ -121,9 +121,14 @@ class AccountLine:
 def accounts(user: User) -> dict[str, Any]:
     """Every account of a user with its books and what is to be seen of it: eight statements."""
     rows = Account.objects.of(user).select_related("feed").order_by("-feed__running", "-feed_id", "name")
+    return {"accounts": watched_lines(rows)}
+
+
+def watched_lines(rows: Iterable[Account]) -> list[AccountLine]:
+    """These accounts with their books and what is to be seen of them: seven statements, whatever their number."""
     lines = account_lines(rows)
     watched = watch([line.account for line in lines])
-    return {"accounts": [replace(line, watch=watched[line.account.pk]) for line in lines]}
+    return [replace(line, watch=watched[line.account.pk]) for line in lines]
 
 
 def watch(accounts: Sequence[Account]) -> dict[int, Watch]:

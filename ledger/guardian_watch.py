@@ -47,8 +47,8 @@ def attempt(what: str, work: Callable[[], object]) -> None:
 def one_round(now: datetime) -> None:
     """Look after every running feed on the wall clock, compare what is due, then beat."""
     for feed in Feed.objects.running().filter(kind=FeedKind.LIVE):
-        live = Account.objects.on(feed).filter(kind=AccountKind.LIVE).select_related("feed").order_by("pk")
-        for account in live:
+        live = Account.objects.on(feed).filter(kind=AccountKind.LIVE, books_from__isnull=False)
+        for account in live.select_related("feed").order_by("pk"):
             attempt(f"account {account.pk}", partial(live_orders.follow, account=account, now=now))
         attempt("paper reports", partial(reports.collect_feed, feed=feed, now=now))
         attempt("sweep", partial(guardian.sweep, feed=feed, now=now))
@@ -76,7 +76,8 @@ def due(now: datetime) -> list[Account]:
     open_rows = Discrepancy.objects.standing().filter(account=OuterRef("pk"), outcome=Outcome.OPEN)
     doubt = Exists(open_rows) & Q(compared_at__lte=now - AGAIN_AFTER)
     live = Q(feed__kind=FeedKind.LIVE, feed__running=True)
-    rows = Account.objects.filter(asked | (live & (old | doubt))).select_related("feed")
+    opened = Q(kind=AccountKind.PAPER) | Q(books_from__isnull=False)
+    rows = Account.objects.filter(opened, asked | (live & (old | doubt))).select_related("feed")
     return list(rows.order_by(F("compared_at").asc(nulls_first=True))[:50])
 
 

@@ -229,7 +229,8 @@ def send(*, account: Account, orders: Sequence[Order]) -> dict[int, Answer]:
 
     Orders that somebody else has claimed, and entries of a superseded decision, are left alone.
     """
-    venue, answers = venue_of(account), {}
+    venue = venue_of(account)
+    answers: dict[int, Answer] = {}
     for order in orders:
         valid_until = datetime.now(UTC) + RECEIVE_WINDOW
         if (denied := barred(account, order.role)) is not None:

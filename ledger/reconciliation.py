@@ -209,3 +209,6 @@ def heard(*, account: Account) -> None:
     if account.silent_since is not None:
         Account.objects.filter(pk=account.pk).update(silent_since=None, compare_asked_at=F("silent_since"))
         account.silent_since = None
+    if account.check_passed is False:
+        works = {"check_passed": True, "check_result": "The exchange takes the key again."}
+        Account.objects.filter(pk=account.pk, check_passed=False).update(**works)

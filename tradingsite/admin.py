@@ -62,6 +62,8 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("ledger.equitypoint", "show_chart"),
             ("ledger.tradingstate", "traffic"),
             ("ledger.lock", "lock_clock"),
+            ("ledger.discrepancy", "difference"),
+            ("ledger.alert", "notifications"),
         ),
     ),
     (

@@ -27,6 +27,7 @@ RESOURCES: tuple[tuple[str, type[ViewSetMixin]], ...] = (
     ("decisions", bots.DecisionViewSet),
     ("performance", bots.PerformanceViewSet),
     ("leaderboard", bots.LeaderboardViewSet),
+    ("alerts", ledger.AlertViewSet),
     ("providers", bots.ProviderViewSet),
     ("risk-policies", bots.RiskPolicyViewSet),
 )

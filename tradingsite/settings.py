@@ -207,6 +207,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 1.0,
         "options": {"queue": "cycles", "expire_seconds": 2},
     },
+    "check-keys": {
+        "task": "ledger.tasks.check_keys",
+        "schedule": 5.0,
+        "options": {"queue": "cycles", "expire_seconds": 5},
+    },
     "sign-of-life": {
         "task": "bots.tasks.sign_of_life",
         "schedule": 10.0,

@@ -5,20 +5,32 @@ Accounts and books are opened where money is put into them, and kept for good: t
 
 from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import helpers
 from django.db.models import CharField, Count, Model, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Cast, Concat
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from ledger import states
-from ledger.models import Account, Book, BookKind, Position, PositionState, TradingState, TradingStateKind, User
+from ledger import live_accounts, states
+from ledger.models import (
+    Account,
+    AccountKind,
+    Book,
+    BookKind,
+    Position,
+    PositionState,
+    TradingState,
+    TradingStateKind,
+    User,
+)
 from markets.admin import Exact, History, coloured, exact, link
 from markets.feeds import clock
 
+from .account_forms import AccountForm
 from .auditing import Audited
 from .ownership import Own, Owned
 
@@ -73,21 +85,74 @@ class Stateful(Owned, Exact):
 @admin.register(Account)
 class AccountAdmin(Audited, Stateful):
     audited = ("max_exposure",)
-    actions = (*Stateful.actions, "flatten")
+    form = AccountForm
+    actions = (*Stateful.actions, "compare", "arm", "disarm", "flatten")
     list_display = (
-        "name", "owner", "kind", "feed", "currency", "state", "books_count", "max_exposure", "trouble",
-        "reconciled_at",
+        "name", "owner", "kind", "feed", "currency", "state", "armed", "books_count", "max_exposure", "trouble",
+        "check_result", "reconciled_at",
     )  # fmt: skip
     list_filter = ("kind", "feed", ("owner", Own))
     list_select_related = ("owner", "feed")
     search_fields = ("name", "owner__username", "trouble")
-    fields = (
-        "name", "max_exposure", "owner", "kind", "feed", "currency", "state", "trouble", "reconciled_at",
+    readonly_fields = (
+        "owner", "kind", "state", "armed", "credentials_hint", "check_result", "checked_at", "trouble", "reconciled_at",
         "key", "created_at",
     )  # fmt: skip
-    readonly_fields = (
-        "owner", "kind", "feed", "currency", "state", "trouble", "reconciled_at", "key", "created_at"
-    )  # fmt: skip
+    made = ("name", "feed", "currency", "new_key", "new_secret")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Live accounts are made here; paper ones where money is put into them."""
+        return ModelAdmin.has_add_permission(self, request)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"owner": request.user.pk}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return (*self.readonly_fields, "feed", "currency") if obj else ()
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return self.made
+        key = ("new_key", "new_secret") if obj.kind == AccountKind.LIVE else ()
+        return ("name", "max_exposure", *key, *self.get_readonly_fields(request, obj))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """A new account is a live one; a new key is sealed and waits for its check."""
+        by, wall = cast(User, request.user), timezone.now()
+        key, secret = form.cleaned_data.get("new_key"), form.cleaned_data.get("new_secret")
+        if not change:
+            made = live_accounts.open_account(
+                owner=by, name=obj.name, feed=obj.feed, currency=obj.currency, key=key, secret=secret, by=by, wall=wall
+            )
+            obj.pk = made.pk
+            obj.refresh_from_db()
+            return
+        super().save_model(request, obj, form, change)
+        if key:
+            live_accounts.set_key(account=obj, key=key, secret=secret, by=by, wall=wall)
+
+    @action(description="Compare with the venue now", permissions=["change"])
+    def compare(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        for account in queryset:
+            live_accounts.ask_comparison(account=account, wall=timezone.now())
+            self.message_user(request, f"{account} is compared at the guardian's next round.")
+
+    @action(description="Arm: new exposure with real money", permissions=["change"])
+    def arm(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        self._arm(request, queryset, live_accounts.arm, "is armed")
+
+    @action(description="Disarm: no new exposure", permissions=["change"])
+    def disarm(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
+        self._arm(request, queryset, live_accounts.disarm, "is disarmed")
+
+    def _arm(self, request: HttpRequest, rows: QuerySet[Account], change: Any, said: str) -> None:
+        for account in rows:
+            try:
+                change(account=account, by=cast(User, request.user), wall=timezone.now())
+            except live_accounts.NotPossible as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+            else:
+                self.message_user(request, f"{account} {said}.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         counted = super().get_queryset(request).annotate(books_count=Count("books"))

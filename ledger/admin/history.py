@@ -2,13 +2,19 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin import helpers
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.decorators import display
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from unfold.decorators import action, display
 
+from ledger import adopting
+from ledger.forms import AdoptForm
 from ledger.models import (
     AuditEntry,
+    Book,
     BookKind,
     CashEntry,
     EquityPoint,
@@ -79,6 +85,31 @@ class PositionAdmin(OfBook):
     list_filter = ("state", "long", "exit_reason", *OWN_BOOKS)
     search_fields = ("instrument__symbol", "book__name", "exit_reason")
     also = ("entry", "mark_price", "unrealised", "net_result")
+    actions = ("adopt",)
+
+    @action(description="Adopt: give a position that no bot opened to a book")
+    def adopt(self, request: HttpRequest, queryset: QuerySet[Position]) -> HttpResponse | None:
+        """One position at a time: first asks for book and stop, the second time does it."""
+        position = queryset.select_related("book", "instrument").first()
+        if position is None or queryset.count() != 1:
+            self.message_user(request, "Choose one position.", messages.ERROR)
+            return None
+        books = Book.objects.filter(account=position.account_id, kind=BookKind.BOT).order_by("name")
+        form = AdoptForm(request.POST if request.POST.get("confirmed") == "yes" else None, books=books)
+        if not form.is_valid():
+            context = {
+                **self.admin_site.each_context(request), "title": "Adopt this position?", "opts": self.opts,
+                "position": position, "form": form, "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
+            }  # fmt: skip
+            return TemplateResponse(request, "admin/ledger/adopt.html", context)
+        given: dict[str, Any] = {"by": request.user, "wall": timezone.now(), **form.cleaned_data}
+        try:
+            adopting.adopt(position=position, **given)
+        except adopting.NotAdopted as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        else:
+            self.message_user(request, f"{position.instrument} is {given['book']}'s now; its stop is being placed.")
+        return None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Position]:
         # Django skips `list_select_related` where the rows come with joins already.

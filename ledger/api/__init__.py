@@ -1,9 +1,11 @@
 """The ledger's resources of the API: accounts, books, orders, trades and positions, instruments and candles.
 
-All of it is to read and starts from its owner, so another user's id is not found here. `rows`, `pages`, `lines` and
+All of it starts from its owner, so another user's id is not found here; writing is what accounts and positions
+need. `rows`, `pages`, `lines` and
 `filtering` are what resources of other apps build on, too.
 """
 
+from .alerts import AlertViewSet
 from .candles import CandleViewSet
 from .filtering import Own, SymbolFilter, choice, owned, owner, since, until, yes_or_no
 from .holdings import AccountViewSet, BookViewSet
@@ -23,6 +25,7 @@ from .rows import Amount, Guarded, OwnHistory, OwnRows, Row, refuse_unknown
 __all__ = [
     "ASIDE",
     "AccountViewSet",
+    "AlertViewSet",
     "Amount",
     "BookViewSet",
     "CandleViewSet",

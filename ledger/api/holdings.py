@@ -16,6 +16,7 @@ from markets import connections
 from markets.models import Feed
 
 from .filtering import choice, owned
+from .live_accounts import DifferenceSerializer, LiveActions
 from .rows import Amount, OwnRows
 
 
@@ -49,6 +50,11 @@ class AccountSerializer(serializers.Serializer):
     max_exposure = Amount(source="account.max_exposure", allow_null=True, help_text="Limit of exposure over equity.")
     trouble = serializers.CharField(source="account.trouble", allow_blank=True, help_text="Why it does not trade.")
     reconciled_at = serializers.DateTimeField(source="account.reconciled_at", allow_null=True, help_text="Wall time.")
+    armed = serializers.BooleanField(source="account.armed", help_text="May take exposure with real money.")
+    key_hint = serializers.CharField(source="account.credentials_hint", allow_blank=True, help_text="End of its key.")
+    check_passed = serializers.BooleanField(source="account.check_passed", allow_null=True, help_text="Of its key.")
+    check_result = serializers.CharField(source="account.check_result", allow_blank=True)
+    differences = DifferenceSerializer(many=True, source="watch.differences", help_text="Standing and newest ended.")
     created_at = serializers.DateTimeField(source="account.created_at", help_text="Wall time.")
     books = serializers.ListField(source="book_ids", child=serializers.IntegerField())
 
@@ -61,7 +67,7 @@ class AccountFilters(filters.FilterSet):
     )
 
 
-class AccountViewSet(Valued):
+class AccountViewSet(LiveActions, Valued):
     """Accounts: money at a venue, newest first."""
 
     queryset = Account.objects.select_related("feed")
@@ -69,7 +75,7 @@ class AccountViewSet(Valued):
     filterset_class = AccountFilters
 
     def valued(self, rows: Sequence[Account]) -> Sequence[fragments.AccountLine]:
-        return fragments.account_lines(rows)
+        return fragments.watched_lines(rows)
 
 
 class BookSerializer(serializers.Serializer):

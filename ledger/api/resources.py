@@ -14,6 +14,7 @@ from markets.domain.holdings import Holding
 
 from .filtering import SymbolFilter, choice, owner, since, until
 from .lines import Computed, Line, Lines, text
+from .live_accounts import AdoptAction
 from .pages import Pages
 from .rows import Amount, OwnHistory, Row
 
@@ -133,7 +134,7 @@ def net(realised: str, fees: str, funding: str) -> str:
     return text(Decimal(realised) - Decimal(fees) + Decimal(funding))
 
 
-class PositionViewSet(OwnHistory):
+class PositionViewSet(AdoptAction, OwnHistory):
     """Positions, from flat to flat, with their plan and newest mark; newest first."""
 
     queryset = Position.objects.all()

@@ -12,10 +12,12 @@ from itertools import count
 
 from ledger.models import (
     Account,
+    Alert,
     ApiToken,
     Book,
     CashEntry,
     CashKind,
+    Discrepancy,
     EquityPoint,
     Intent,
     IntentKind,
@@ -34,7 +36,8 @@ from ledger.tokens import digest
 from markets.tests.rows import EXCHANGE, NOW, SYMBOL, TIERS, feed, instrument, quote
 
 __all__ = [
-    "EXCHANGE", "NOW", "SYMBOL", "TIERS", "account", "book", "cash_entry", "closed_position", "equity_point",
+    "EXCHANGE", "NOW", "SYMBOL", "TIERS", "account", "alert", "book", "cash_entry", "closed_position",
+    "discrepancy", "equity_point",
     "feed", "instrument", "intent", "lock", "order", "position", "quote", "state", "token", "trade", "user",
 ]  # fmt: skip
 
@@ -168,6 +171,22 @@ def equity_point(book_=None, equity="10000", at=NOW, **fields) -> EquityPoint:
 def state(scope="system", state="active", **fields) -> TradingState:
     defaults = {"reason": "for a test", "at": NOW}
     return TradingState.objects.create(scope=scope, state=state, **defaults | fields)
+
+
+def alert(book_=None, **fields) -> Alert:
+    """A warning about a book that is open."""
+    book_ = book_ or book()
+    number = next(_numbers)
+    defaults = {"kind": "lock", "severity": "warning", "sentence": "Something is wrong.", "opened_at": NOW}
+    return Alert.objects.create(
+        owner=book_.owner, book=book_, account=book_.account, key=f"test:{number}", **defaults | fields
+    )
+
+
+def discrepancy(account_=None, **fields) -> Discrepancy:
+    """A wallet that differs, still open."""
+    defaults = {"what": "wallet", "ledger": "100", "venue": "97", "found_at": NOW, "seen_at": NOW}
+    return Discrepancy.objects.create(account=account_ or account(), **defaults | fields)
 
 
 def lock(book_=None, **fields) -> Lock:

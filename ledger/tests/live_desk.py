@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.test import override_settings
+from django.conf import settings
 
 from ledger import accounts, gateway, guardian_watch, live_orders
 from ledger.models import Account, AccountKind, Alert, Order, Position
@@ -33,8 +33,7 @@ class LiveDesk(Desk):
         exchanges = {account.pk: exchange}
         before = gateway.live_venue
         monkeypatch.setattr(gateway, "live_venue", lambda a: exchanges.get(a.pk) or before(a))
-        switched = override_settings(LIVE_TRADING=True)
-        switched.enable()
+        monkeypatch.setattr(settings, "LIVE_TRADING", True)
         monkeypatch.setattr(live_orders, "_looked", {})
         now = datetime.now(UTC)
         accounts.open_books(account=account, wall=now)

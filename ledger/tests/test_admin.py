@@ -7,10 +7,12 @@ from django.urls import reverse
 
 from ledger.models import (
     Account,
+    Alert,
     ApiToken,
     AuditEntry,
     Book,
     CashEntry,
+    Discrepancy,
     EquityPoint,
     Lock,
     Order,
@@ -34,9 +36,11 @@ def book_state(owner):
 # Who owns the row is said; the rest is as it comes.
 BUILDERS = {
     Account: builders.account,
+    Alert: lambda owner: builders.alert(builders.book(owner)),
     ApiToken: lambda owner: builders.token(owner, text=owner.username * 10),
     Book: builders.book,
     CashEntry: lambda owner: builders.cash_entry(builders.book(owner)),
+    Discrepancy: lambda owner: builders.discrepancy(builders.account(owner)),
     EquityPoint: lambda owner: builders.equity_point(builders.book(owner)),
     Lock: lambda owner: builders.lock(builders.book(owner)),
     Order: lambda owner: builders.order(builders.book(owner)),
@@ -45,7 +49,7 @@ BUILDERS = {
     TradingState: book_state,
     User: lambda owner: owner,
 }
-HISTORY = (CashEntry, EquityPoint, Lock, Order, Position, Trade, TradingState)
+HISTORY = (Alert, CashEntry, Discrepancy, EquityPoint, Lock, Order, Position, Trade, TradingState)
 every_model = pytest.mark.parametrize("model", BUILDERS)
 every_history = pytest.mark.parametrize("model", HISTORY)
 
@@ -329,3 +333,70 @@ def test_every_model_of_the_ledger_in_the_control_room_is_tried_here():
     registered = {model for model in admin.site._registry if model._meta.app_label == "ledger"}
 
     assert registered == {*BUILDERS, AuditEntry}  # nobody's own: see test_audit
+
+
+# --- Live accounts ---------------------------------------------------------------------------------------
+
+KEY, SECRET = "key-of-the-exchange-0123456789", "a-secret-nobody-may-see-0123456789"
+
+
+@pytest.fixture
+def live_feed():
+    return builders.feed("live", kind="live", exchange="binanceusdm", running=True)
+
+
+@pytest.mark.requirement("LED-02")
+def test_a_live_account_is_made_with_a_key_that_is_never_shown(root, live_feed):
+    form = {"name": "main", "feed": live_feed.pk, "currency": "USDT", "new_key": KEY, "new_secret": ""}
+    refused = text(root.post(page("add", Account), form))
+    assert "needs both its API key and its secret" in refused
+    assert not Account.objects.exists()
+
+    root.post(page("add", Account), form | {"new_secret": SECRET})
+
+    account = Account.objects.get()
+    assert (account.kind, account.armed) == ("live", False)
+    shown = text(root.get(page("change", Account, account.pk)))
+    assert account.credentials_hint in shown
+    assert KEY not in shown
+    assert SECRET not in shown
+    assert account.sealed_credentials not in shown
+
+
+def test_arming_says_what_is_missing_and_a_comparison_is_asked_for(root, live_feed, alice):
+    account = builders.account(alice, kind="live", feed=live_feed)
+    chosen = {"_selected_action": account.pk}
+
+    armed = text(root.post(page("changelist", Account), chosen | {"action": "arm"}, follow=True))
+    root.post(page("changelist", Account), chosen | {"action": "compare"})
+
+    account.refresh_from_db()
+    assert "LIVE_TRADING is not set" in armed
+    assert not account.armed
+    assert account.compare_asked_at is not None
+
+
+def test_a_position_is_adopted_with_a_book_and_a_stop(root, alice):
+    account = builders.account(alice)
+    nobody, bot = builders.book(alice, account=account, kind="unassigned"), builders.book(alice, account=account)
+    builders.quote(feed=account.feed)
+    position = builders.position(nobody, stop=None, target=None)
+    chosen = {"_selected_action": position.pk, "action": "adopt"}
+
+    assert bot.name in text(root.post(page("changelist", Position), chosen))
+    wrong = chosen | {"confirmed": "yes", "book": bot.pk, "stop": "51000"}
+    assert "must be below the price" in text(root.post(page("changelist", Position), wrong, follow=True))
+    root.post(page("changelist", Position), wrong | {"stop": "49000"})
+
+    position.refresh_from_db()
+    assert (position.book, position.stop) == (bot, 49000)
+
+
+def test_a_difference_of_a_live_account_is_accepted(root, live_feed, alice):
+    row = builders.discrepancy(builders.account(alice, kind="live", feed=live_feed))
+    chosen = {"_selected_action": row.pk, "action": "accept"}
+
+    root.post(page("changelist", Discrepancy), chosen)
+
+    row.refresh_from_db()
+    assert row.by == alice
