@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from markets.tests.fake_exchange import trading
 
@@ -21,7 +22,7 @@ TIMED_OUT = '{"code":-1007,"msg":"Timeout waiting for response from backend serv
 UNSURE = '{"code":-1000,"msg":"Unknown error, please check your request or try again later."}'
 NO_STOPS = '{"code":-4120,"msg":"Order type not supported for this endpoint."}'
 # What becomes of the answer to an order; the last one never arrives.
-LOST_ANSWERS = (
+LOST_ANSWERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("answer dropped", "drop", {}), ("answer late", "delay", {"seconds": 3}), ("half an answer", "half", {}),
     ("-1007", "status", {"status": 408, "body": TIMED_OUT, "after": True}),
     ("503 unknown", "status", {"status": 503, "body": UNSURE, "after": True}),
@@ -58,7 +59,7 @@ def answer_lost(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result
         scene.trade()
         result = scene.settled(fault, note)
         again = scene.fake.log.count(ORDER, method="POST") - sent
-        more = (f"The entry was sent {again} times.",) if again != 1 and not scene.held == 0 else ()
+        more = (f"The entry was sent {again} times.",) if again != 1 and scene.held else ()
         yield Result(result.seconds, (*result.lost, *more), note)
 
 
@@ -101,7 +102,7 @@ def fills_in_disorder(stage: Stage, runs: int, lots: random.Random) -> Iterator[
 
 
 def imprecise(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
-    """F18: quantities and triggers off the exchange's steps, and some below its minimum: rounded or refused, no loop."""
+    """F18: quantities and triggers off the exchange's steps, some below its minimum: rounded or refused, no loop."""
     for _, scene in scenes(stage, runs):
         quantity = f"{lots.uniform(0.0001, 0.1):.7f}"
         before = scene.fake.log.count("rder", method="POST")
@@ -135,11 +136,16 @@ def stop_lost(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
 
 def stop_not_replaced(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
     """F27: the stop is to move and the new one is refused or its answer lost; the old one stays until then."""
-    ways = (("drop", {}), ("drop_before", {}), ("status", {"status": 400, "body": '{"code":-1000,"msg":"No."}'}))
+    ways: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("drop", {}),
+        ("drop_before", {}),
+        ("status", {"status": 400, "body": '{"code":-4045,"msg":"Reach max stop order limit."}'}),
+    )
     for number, scene in scenes(stage, runs):
         held(scene)
         kind, how = ways[number % len(ways)]
-        fault, uncovered = time.monotonic(), []
+        fault = time.monotonic()
+        uncovered: list[str] = []
         scene.fake.faults.add(kind, ALGO, method="POST", **how)
         scene.trade("adjust_exits", "0", stop="49500", wait=False)
         until = time.monotonic() + 3

@@ -37,7 +37,8 @@ from markets.tests.rows import EXCHANGE, NOW, SYMBOL, TIERS, feed, instrument, q
 
 __all__ = [
     "EXCHANGE", "NOW", "SYMBOL", "TIERS", "account", "alert", "book", "cash_entry", "closed_position",
-    "discrepancy", "equity_point", "feed", "instrument", "intent", "lock", "order", "position", "quote", "state", "token", "trade", "user",
+    "discrepancy", "equity_point",
+    "feed", "instrument", "intent", "lock", "order", "position", "quote", "state", "token", "trade", "user",
 ]  # fmt: skip
 
 _numbers = count(1)
