@@ -1,6 +1,6 @@
 """The product's own processes with the laboratory in them: `python -m faults.inside celery ...` or `manage ...`.
 
-`trade` begins the trader. It sets the product up, puts points, watch and decider in place, and hands over; the product's code stays as it is.
+It sets the product up, puts points, watch and decider in place, and hands over; the product's code stays as it is.
 """
 
 import os

@@ -58,7 +58,7 @@ def answer_lost(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result
         scene.trade()
         result = scene.settled(fault, note)
         again = scene.fake.log.count(ORDER, method="POST") - sent
-        more = (f"The entry was sent {again} times.",) if again != 1 and not scene.held == 0 else ()
+        more = (f"The entry was sent {again} times.",) if again != 1 and scene.held else ()
         yield Result(result.seconds, (*result.lost, *more), note)
 
 
@@ -101,7 +101,7 @@ def fills_in_disorder(stage: Stage, runs: int, lots: random.Random) -> Iterator[
 
 
 def imprecise(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
-    """F18: quantities and triggers off the exchange's steps, and some below its minimum: rounded or refused, no loop."""
+    """F18: quantities and triggers off the exchange's steps, some below its minimum: rounded or refused, no loop."""
     for _, scene in scenes(stage, runs):
         quantity = f"{lots.uniform(0.0001, 0.1):.7f}"
         before = scene.fake.log.count("rder", method="POST")
@@ -135,7 +135,11 @@ def stop_lost(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
 
 def stop_not_replaced(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
     """F27: the stop is to move and the new one is refused or its answer lost; the old one stays until then."""
-    ways = (("drop", {}), ("drop_before", {}), ("status", {"status": 400, "body": '{"code":-1000,"msg":"No."}'}))
+    ways = (
+        ("drop", {}),
+        ("drop_before", {}),
+        ("status", {"status": 400, "body": '{"code":-4045,"msg":"Reach max stop order limit."}'}),
+    )
     for number, scene in scenes(stage, runs):
         held(scene)
         kind, how = ways[number % len(ways)]

@@ -59,7 +59,7 @@ def closed_by_the_exchange(stage: Stage, runs: int, lots: random.Random) -> Iter
 
 
 def key_revoked(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
-    """F35: the key stops working with a position open: the account is halted and a person told. It works again later."""
+    """F35: the key stops working with a position open: the account is halted, a person told. Later it works again."""
     for _, scene in scenes(stage, runs):
         held(scene)
         fault = time.monotonic()

@@ -149,7 +149,7 @@ def _along_the_wire() -> None:
     from markets.exchanges.live import LiveVenue
 
     before(live_modes, "unready", "live: verifying")
-    for role in ROLES:
+    for role in (*ROLES, "target"):
         before(LiveVenue, "_placed", f"live: {role} leaves", lambda _, order, role=role: _role(order) == role)
     original = LiveVenue._placed
 

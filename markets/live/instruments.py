@@ -53,7 +53,9 @@ def refresh(exchange: str, now: datetime, *, symbols: Sequence[str] | None = Non
         fields = _fields(exchange, found[symbol], None, hours.get(symbol), now)
         base, quote, settle = listing.split(symbol)
         row, made = Instrument.objects.get_or_create(
-            exchange=exchange, symbol=symbol, defaults={"base": base, "quote": quote, "settle": settle, **fields}
+            exchange=exchange,
+            symbol=symbol,
+            defaults={"base": base, "quote": quote, "settle": settle or quote, **fields},
         )
         if made:
             changed.append(row)

@@ -7,7 +7,7 @@ and opened anew, with a pause that grows; meanwhile the driver asks by REST.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -115,10 +115,10 @@ class Stream:
             if datetime.now(UTC) - max(newest, opened) > SILENCE:
                 raise TimeoutError(f"no price newer than {newest:%H:%M:%S}")
 
-    def _channels(self, client: Any) -> list[Awaitable[None]]:
+    def _channels(self, client: Any) -> list[Coroutine[Any, Any, None]]:
         """What this exchange can push of all that is wanted."""
         symbols, has = list(self._symbols), client.has
-        channels: list[Awaitable[None]] = []
+        channels: list[Coroutine[Any, Any, None]] = []
         if self.exchange in market_data.LIGHT_LISTS:
             channels.append(self._prices(client.watch_bids_asks, symbols, market_data.tick_of, client.bidsasks))
             channels.append(self._prices(client.watch_tickers, symbols, _last_and_day))

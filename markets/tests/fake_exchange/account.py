@@ -137,8 +137,8 @@ class Account:
     """One customer. A test may change any row at any moment, under `lock`; that is what outsiders do.
 
     `disorder` lets lists of executions come shuffled and repeated; `hidden` counts for a client id the look-ups that
-    do not see it yet, and `hide_next` hides the next order for so many; `share` is the part of each market order that fills; `renames` gives a triggered order an id of
-    its own.
+    do not see it yet, and `hide_next` hides the next order for so many; `share` is the part of each market order that
+    fills; `renames` gives a triggered order an id of its own.
     """
 
     market: Market
