@@ -14,6 +14,7 @@ from django.db.models import Count, Max, Q
 from markets import broadcast
 from markets.feeds import clock
 
+from .domain.dust import is_dust
 from .domain.patience import STOP_PATIENCE
 from .models import (
     Account,
@@ -122,11 +123,23 @@ def _foreign(wall: datetime) -> Iterator[Trouble]:
         yield _of_account(AlertKind.FOREIGN, f"order:{row.pk}", Severity.WARNING, sentence, row.account)
     held = Position.objects.open().filter(book__kind=BookKind.UNASSIGNED, intent__isnull=True)
     for position in held.select_related("account", "instrument"):
+        price = position.entry_price
+        if price is not None and is_dust(position.quantity, price, position.instrument.rules):
+            yield _dust(position)
+            continue
         sentence = (
             f"{position.account.name} holds {position.quantity.normalize():f} {position.instrument.symbol} that no bot "
             f"opened. It has no stop of ours and is left alone, until you adopt it."
         )
         yield _of_account(AlertKind.FOREIGN, f"position:{position.pk}", Severity.WARNING, sentence, position.account)
+
+
+def _dust(position: Position) -> Trouble:
+    sentence = (
+        f"{position.account.name} keeps {position.quantity.normalize():f} {position.instrument.symbol}, less than an "
+        f"order may be. Nobody manages it, and nothing new is entered there, until you close it at the exchange."
+    )
+    return _of_account(AlertKind.DUST, position.pk, Severity.INFO, sentence, position.account)
 
 
 def _unprotected(wall: datetime) -> Iterator[Trouble]:

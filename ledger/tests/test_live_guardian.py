@@ -12,6 +12,7 @@ from ledger.tests.live_desk import LiveDesk
 from ledger.tests.scripted import DROPPED, LOST, REFUSED
 from markets.domain.orders import OrderRequest, OrderType, Side
 from markets.exchanges.base import Unanswered
+from markets.models import Instrument
 
 pytestmark = pytest.mark.django_db
 HALF_A_MINUTE = 30
@@ -241,3 +242,31 @@ def test_a_refused_entry_gives_its_place_back(desk):
     entry = desk.trade(desk.draft())
     assert entry.state == OrderState.REFUSED
     assert desk.position() is None
+
+
+@pytest.mark.requirement("EXE-01")
+def test_a_remainder_that_the_exchange_refuses_to_close_is_booked_as_dust(desk):
+    desk.trade(desk.draft(quantity="0.005"))
+    Instrument.objects.update(min_quantity=Decimal("0.01"))
+    desk.exchange.of_type["market"] = [REFUSED] * 9
+    Position.objects.update(expires_at=desk.now)
+
+    desk.wait(30, rounds=6)
+
+    closed = Position.objects.closed().get()
+    assert (closed.exit_reason, closed.quantity) == ("dust", 0)
+    rest = desk.position()
+    assert (rest.book.kind, rest.quantity) == ("unassigned", Decimal("0.005"))
+    assert len([r for r in desk.exchange.sent if r.type == "market" and r.reduce_only]) == 1
+    assert desk.alerts() == ["dust"]
+    desk.wait(10, rounds=2)
+    assert not stops(desk)
+    assert reconciliation.check(account=desk.account, wall=desk.now) == []
+
+
+def test_a_position_that_may_be_closed_is_never_dust(desk):
+    desk.trade(desk.draft())
+    desk.exchange.of_type["market"] = [REFUSED]
+    Position.objects.update(expires_at=desk.now)
+    desk.wait(20, rounds=4)
+    assert Position.objects.closed().get().exit_reason == "guardian"
