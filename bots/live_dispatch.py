@@ -21,7 +21,6 @@ from .models import Cycle, CycleStatus
 CANDLES_COME = timedelta(seconds=2)
 NEW = timedelta(seconds=2)
 WATCH_SECONDS = 5.0
-EQUITY_EVERY = timedelta(minutes=1)
 _last: dict[tuple[str, int], float] = {}
 
 
@@ -61,11 +60,14 @@ def hand_over_due(*, feed: Feed, now: datetime, enqueue: Enqueue) -> int:
 
 
 def record_equity(*, feed: Feed, now: datetime) -> int:
-    """The equity points of a minute, at its beginning; none while prices stand still."""
+    """One equity point a minute, of the moment it is taken: cut, it would stand before a deposit of that minute.
+
+    None while prices stand still.
+    """
     minute = now.replace(second=0, microsecond=0)
     if feed.market_now is None or feed.market_now < minute or not _new("equity", feed, minute.timestamp()):
         return 0
-    return valuation.record(feed=feed, now=minute)
+    return valuation.record(feed=feed, now=now)
 
 
 def forget() -> None:

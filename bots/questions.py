@@ -6,12 +6,14 @@ Everything read here is read before the question goes out, so that no connection
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from markets import interest
 from markets.models import Instrument
 
 from . import prompts, recollection
 from .domain import emergency
 from .domain.briefing import Briefing
 from .domain.prompt import Prompt, Wording, render
+from .domain.story import OpenInterest
 from .domain.triggers import Memory, Weighed, memory, weigh
 from .models import Bot, Cycle, Trigger
 
@@ -41,9 +43,10 @@ class Question:
 
 
 def question(*, cycle: Cycle, bot: Bot, briefing: Briefing, instruments: Mapping[str, Instrument]) -> Question:
-    """The question of a cycle, whether it is asked or not. Eight statements at most."""
+    """The question of a cycle, whether it is asked or not. Nine statements at most."""
     last, known = recollection.last_asked(bot)
-    told = replace(briefing, story=recollection.story(bot=bot, last=last, instruments=instruments))
+    story = recollection.story(bot=bot, last=last, instruments=instruments)
+    told = replace(briefing, story=story, open_interest=open_interest(bot, briefing, instruments))
     urgent = URGENT.get(Trigger(cycle.trigger), "")
     weighed = weigh(told, known, bot.thresholds, urgent=urgent)
     if cycle.trigger == Trigger.EMERGENCY:
@@ -51,6 +54,16 @@ def question(*, cycle: Cycle, bot: Bot, briefing: Briefing, instruments: Mapping
         return Question(told, words, emergency.render(told, words), weighed, memory(told))
     words = wording(bot)
     return Question(told, words, render(told, words), weighed, memory(told))
+
+
+def open_interest(bot: Bot, briefing: Briefing, instruments: Mapping[str, Instrument]) -> dict[str, OpenInterest]:
+    """Of a live market; the others have none."""
+    account = bot.book.account
+    if account is None or account.feed.lock_step:
+        return {}
+    return {
+        symbol: OpenInterest(*told) for symbol, told in interest.interest(instruments.values(), briefing.now).items()
+    }
 
 
 def wording(bot: Bot) -> Wording:

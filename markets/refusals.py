@@ -44,3 +44,10 @@ def write(now: datetime) -> int:
                 count=F("count") + times, last_at=now, example=examples.get(key, "")
             )
     return len(counts)
+
+
+def forget() -> None:
+    """Drop what was counted and not written: for tests."""
+    with _lock:
+        _counts.clear()
+        _examples.clear()

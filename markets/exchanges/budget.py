@@ -34,11 +34,11 @@ class SharedGate:
     open breaker lets one request through after each pause, and what is urgent always.
     """
 
-    def __init__(self, exchange: str, *, urgent: bool = False, clock: Callable[[], datetime] = wall) -> None:
-        self.exchange, self.urgent, self.clock = exchange, urgent, clock
+    def __init__(self, exchange: str, *, urgent: bool = False, clock: Callable[[], datetime] | None = None) -> None:
+        self.exchange, self.urgent, self._clock = exchange, urgent, clock
 
     def admit(self, cost: float, capacity: float) -> None:
-        now, state = self.clock(), self._state()
+        now, state = self._now(), self._state()
         if state.breaker != Breaker.CLOSED:
             self._pass_breaker(state, now)
         if state.wait_until is not None and state.wait_until > now and not self.urgent:
@@ -46,7 +46,7 @@ class SharedGate:
         self._spend(state, cost, capacity if self.urgent else capacity * DATA_SHARE, now)
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        now = self.clock()
+        now = self._now()
         if status == 418:
             self._open(now + _retry_after(headers, DEFAULT_BAN), "It has banned this address for a while.", banned=True)
         elif status == 429:
@@ -61,12 +61,15 @@ class SharedGate:
 
     def failed(self, reason: str) -> None:
         """A request that got no usable answer. Enough of them in a row open the breaker, longer each time."""
-        now = self.clock()
+        now = self._now()
         self._rows().update(failures=F("failures") + 1)
         state = self._state()
         if state.failures >= FAILURES or state.breaker == Breaker.PROBING:
             pause = min(FIRST_PAUSE * 2 ** min(max(state.failures - FAILURES, 0), 10), LONGEST_PAUSE)
             self._open(now + pause, reason)
+
+    def _now(self) -> datetime:
+        return (self._clock or wall)()
 
     # --- The breaker ---------------------------------------------------------------------------------
 
@@ -78,14 +81,14 @@ class SharedGate:
             raise NotAsked(f"{self.exchange} is left alone for now: {state.reason}", until.timestamp())
         # One of all processes probes; a prober that died is followed by another one.
         probing = self._rows().filter(breaker=state.breaker, open_until=state.open_until)
-        if not probing.update(breaker=Breaker.PROBING, open_until=now + PROBE):
+        if not probing.update(breaker=Breaker.PROBING, open_until=now + PROBE, banned=False):
             raise NotAsked(f"{self.exchange} is being probed by another process.", (now + PROBE).timestamp())
 
     def _open(self, until: datetime, reason: str, *, banned: bool = False) -> None:
         fields = {"breaker": Breaker.OPEN, "open_until": until, "reason": reason[:REASON_LENGTH], "banned": banned}
         # A ban ends when it ends, whatever else goes wrong meanwhile.
-        free = self._rows() if banned else self._rows().exclude(banned=True, open_until__gt=self.clock())
-        closed = free.filter(breaker=Breaker.CLOSED).update(changed_at=self.clock(), **fields)
+        free = self._rows() if banned else self._rows().exclude(banned=True, open_until__gt=self._now())
+        closed = free.filter(breaker=Breaker.CLOSED).update(changed_at=self._now(), **fields)
         if closed:
             log.error("exchange_left_alone", exchange=self.exchange, reason=reason, until=until.isoformat())
         else:

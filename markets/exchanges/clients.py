@@ -16,11 +16,14 @@ from django.conf import settings
 TIMEOUT_SECONDS = 10.0
 # Only linear perpetuals are listed; a second or third request per start would be for what nobody trades here.
 _PERPETUALS: Mapping[str, Mapping[str, Any]] = {
-    "aster": {"options": {"fetchMarkets": {"types": ["swap"]}, "defaultType": "swap"}},
+    "aster": {"options": {"defaultType": "swap"}},
     "okx": {"options": {"fetchMarkets": {"types": ["swap"]}, "defaultType": "swap"}},
     "bybit": {"options": {"fetchMarkets": {"types": ["linear"]}, "defaultType": "swap"}},
     "hyperliquid": {"options": {"fetchMarkets": {"types": ["swap"]}, "defaultType": "swap"}},
 }
+
+# Their streams tell spot from perpetuals by the host.
+_READ_THEIR_HOST = frozenset({"aster"})
 
 
 class UnknownExchange(ValueError):
@@ -109,20 +112,24 @@ def _made(
     if testnet:
         made.set_sandbox_mode(True)
     if base := settings.EXCHANGE_URLS.get(exchange):
-        made.urls["api"] = _moved(made.urls["api"], base)
+        made.urls["api"] = _moved(made.urls["api"], base, keep=exchange in _READ_THEIR_HOST)
     return made
 
 
-def _moved(urls: Any, base: str) -> Any:
-    """Every address with the host of `base` instead of the exchange's own; paths stay, below the path of `base`."""
+def _moved(urls: Any, base: str, *, keep: bool) -> Any:
+    """Every address with the host of `base` instead of the exchange's own; paths stay, below the path of `base`.
+
+    With `keep` the first word of the host of a websocket becomes a folder of its path.
+    """
     if isinstance(urls, dict):
-        return {name: _moved(value, base) for name, value in urls.items()}
+        return {name: _moved(value, base, keep=keep) for name, value in urls.items()}
     if not isinstance(urls, str):
         return urls
     there, here = urlsplit(base), urlsplit(urls)
     secure = there.scheme == "https"
     scheme = ("wss" if secure else "ws") if here.scheme in ("ws", "wss") else there.scheme
-    return urlunsplit((scheme, there.netloc, there.path.rstrip("/") + here.path, here.query, here.fragment))
+    host = f"/{here.netloc.partition('.')[0]}" if keep and here.scheme in ("ws", "wss") else ""
+    return urlunsplit((scheme, there.netloc, there.path.rstrip("/") + host + here.path, here.query, here.fragment))
 
 
 # --- What ccxt would do by itself ------------------------------------------------------------------------

@@ -186,9 +186,13 @@ def settlements(exchange: str, symbol: str, since: datetime) -> list[Settlement]
 def funding_intervals(exchange: str, symbols: Sequence[str]) -> dict[str, int]:
     """Hours between settlements, where the exchange tells them apart. Raises Away."""
     with asking(exchange) as client:
-        if not client.has.get("fetchFundingIntervals"):
+        minutes = {symbol: (client.markets[symbol].get("info") or {}).get("fundingInterval") for symbol in symbols}
+        if any(minutes.values()):
+            return {symbol: int(told) // 60 for symbol, told in minutes.items() if told}
+        if not client.has.get("fetchFundingIntervals") and not client.has.get("fetchFundingRates"):
             return {}
-        found = client.fetch_funding_intervals(list(symbols))
+        ask = client.fetch_funding_intervals if client.has.get("fetchFundingIntervals") else client.fetch_funding_rates
+        found = ask(list(symbols))
         hours = {symbol: str(row.get("interval") or "").removesuffix("h") for symbol, row in found.items()}
         return {symbol: int(text) for symbol, text in hours.items() if text.isdigit() and symbol in symbols}
 
@@ -272,7 +276,7 @@ def mark_of(symbol: str, ticker: Mapping[str, Any]) -> Tick:
 
 def day_of(symbol: str, ticker: Mapping[str, Any]) -> Tick:
     """What a ticker tells of the last 24 hours."""
-    at, volume = ticker.get("timestamp"), figure(ticker.get("quoteVolume"))
+    at, volume = ticker.get("timestamp"), figure(ticker.get("quoteVolume")) or _value_of_contracts(ticker)
     opened = ticker.get("open") if ticker.get("open") is not None else ticker.get("previousClose")
     return Tick(
         symbol,
@@ -280,6 +284,12 @@ def day_of(symbol: str, ticker: Mapping[str, Any]) -> Tick:
         day_open=figure(opened),
         liquidity=volume / 1440 if volume is not None and volume.is_finite() else None,
     )
+
+
+def _value_of_contracts(ticker: Mapping[str, Any]) -> Decimal | None:
+    """OKX counts perpetuals in contracts, and tells the base units beside."""
+    units, last = figure((ticker.get("info") or {}).get("volCcy24h")), figure(ticker.get("last"))
+    return units * last if units is not None and last is not None else None
 
 
 def funding_of(symbol: str, row: Mapping[str, Any]) -> Tick:

@@ -24,6 +24,7 @@ Key = tuple[int, str]
 PATIENCE_MS = 700  # after its close, until an exchange gives a candle by REST
 STREAM_PATIENCE_MS = 2500  # so long the stream may bring it first
 AGAIN_SECONDS = 900.0  # until a hole that could not be filled is asked for again
+LONGEST_GAP = 10_000  # candles: after a longer absence a series begins anew where the indicators need it
 RETRY_SECONDS = 2.0  # until a candle that was not there yet is asked for again
 
 
@@ -74,9 +75,11 @@ class LiveCandles:
             for first, end in self._holes(instrument, timeframe, anchor, min(known.last, last)):
                 new += self._fetch(instrument, timeframe, first, end, now)
             known.holes_at = monotonic()
-        first = max(known.last + step, anchor)
+        first = known.last + step if last - known.last <= LONGEST_GAP * step else anchor
         if first <= last:
             new += self._fetch(instrument, timeframe, first, last, now)
+        if known.last >= last:
+            known.asked_at = 0.0
         return new
 
     def take(self, instrument: Instrument, timeframe: str, candles: Candles, now: datetime, source: str) -> bool:

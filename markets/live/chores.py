@@ -16,7 +16,7 @@ from django.db import close_old_connections
 from markets import retention, watching
 from markets.domain.candles import Candles
 from markets.exchanges import market_data
-from markets.models import ExchangeState, Feed, Instrument, Source
+from markets.models import ExchangeState, Feed, Instrument, InstrumentStatus, Source
 
 from . import funding, instruments
 from .ages import Ages
@@ -25,7 +25,7 @@ from .inbox import Inbox
 
 ROUND_SECONDS = 0.25
 AT_ONCE = 4  # candle requests under way at the same time
-RULES_EVERY = timedelta(hours=1)
+RULES_EVERY, RULES_AT_END = timedelta(hours=1), timedelta(minutes=1)
 CLOCK_SECONDS, LOOSE_CLOCK_MS = 600.0, 500
 FUNDING_SECONDS, INTEREST_SECONDS, SWEEP_SECONDS, AGES_SECONDS = 5.0, 20.0, 300.0, 2.0
 AWAY_SECONDS = 2.0  # after an exchange was away, until it is asked again
@@ -109,10 +109,12 @@ class Chores:
     def read_rules(self, now: datetime) -> None:
         """Instruments and rules, hourly, and at the start of a process: the stream needs them."""
         state = ExchangeState.objects.filter(exchange=self.exchange).first()
-        young = state is not None and state.rules_at is not None and now - state.rules_at < RULES_EVERY
+        every = RULES_AT_END if any(_ends(one, now) for one in self._instruments) else RULES_EVERY
+        young = state is not None and state.rules_at is not None and now - state.rules_at < every
         if young and market_data.loaded(self.exchange) is not None:
             return
         instruments.refresh(self.exchange, now, symbols=())
+        instruments.end_delisted(self.feed, now)
         ExchangeState.objects.filter(exchange=self.exchange).update(rules_at=now)
 
     def compare_clocks(self) -> None:
@@ -127,6 +129,12 @@ class Chores:
             return False
         self._due[name] = wall + seconds
         return True
+
+
+def _ends(instrument: Instrument, now: datetime) -> bool:
+    """Whether the exchange should have delisted it by now."""
+    leaving = instrument.status == InstrumentStatus.LEAVING
+    return leaving and instrument.delists_at is not None and instrument.delists_at <= now
 
 
 def _in_thread(work: Callable[..., int]) -> Callable[..., int]:

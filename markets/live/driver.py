@@ -25,7 +25,7 @@ from .streaming import Stream
 BREATH = 0.1  # seconds between two rounds of prices at most
 LOOK_SECONDS = 1.0  # between two looks at who wants what
 POLL_SECONDS = 2.0
-MARKS_SECONDS = 15.0  # between two questions for marks and rates where no stream brings them
+MARKS_SECONDS, DAY_SECONDS = 15.0, 60.0  # between two questions for what no stream brings
 LAGS = timedelta(seconds=6)  # a price older than this is asked for by REST
 WRITE_SECONDS = 2.0
 log = structlog.get_logger(__name__)
@@ -75,6 +75,7 @@ class Driver:
         self.instruments: dict[str, Instrument] = {}
         self._streamed_at: datetime | None = None
         self._polled_at: datetime | None = None
+        self._told_at: dict[str, datetime] = {}
         self._due: dict[str, float] = {}
 
     def start(self) -> None:
@@ -120,6 +121,10 @@ class Driver:
         moved = self.prices.take(ticks=ticks, instruments=self.instruments, now=now, source=Source.STREAM)
         if any(tick.priced and now - tick.at < LAGS for tick in ticks):
             self._streamed_at = now
+        if any(tick.funding_rate is not None for tick in ticks):
+            self._told_at["funding"] = now
+        if any(tick.day_open is not None for tick in ticks):
+            self._told_at["day"] = now
         return moved
 
     def poll(self, now: datetime) -> None:
@@ -127,10 +132,15 @@ class Driver:
         lagging = [one.symbol for one in self.instruments.values() if self._lags(one, now)]
         if lagging:
             self._ask(lambda: market_data.prices(self.exchange, lagging))
-        streamed = self.source(now) == Source.STREAM
-        if self.instruments and not streamed and self._time_for("marks", MARKS_SECONDS):
+        if self.instruments and self._untold("funding", now) and self._time_for("marks", MARKS_SECONDS):
             self._ask(lambda: market_data.funding(self.exchange, list(self.instruments)))
+        if self.instruments and self._untold("day", now) and self._time_for("day", DAY_SECONDS):
             self._ask(lambda: market_data.day(self.exchange, list(self.instruments)))
+
+    def _untold(self, part: str, now: datetime) -> bool:
+        """Whether no stream tells this part: not every exchange pushes all of it."""
+        told = self._told_at.get(part)
+        return told is None or now - told > timedelta(seconds=MARKS_SECONDS)
 
     def _lags(self, instrument: Instrument, now: datetime) -> bool:
         known = self.prices.known.get(instrument.pk)

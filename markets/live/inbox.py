@@ -29,7 +29,7 @@ class Inbox:
         self.newest_at: datetime | None = None  # the newest time of any price, as the exchange says it
 
     def put(self, ticks: Iterable[Tick]) -> None:
-        """A later message of an instrument comes over the one that waits. Prices and marks wait apart: each has its time."""
+        """A later message comes over the one that waits for its instrument; prices and marks wait apart."""
         with self._lock:
             for tick in ticks:
                 key = (tick.symbol, tick.priced)

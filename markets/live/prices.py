@@ -26,9 +26,8 @@ class LivePrices:
     def __init__(self, feed: Feed) -> None:
         self.feed = feed
         self.known: dict[int, QuoteView] = quotes.newest(feed)
-        self._day_opens = dict(
-            Quote.objects.filter(feed=feed, day_open__isnull=False).values_list("instrument", "day_open")
-        )
+        opens = Quote.objects.filter(feed=feed).values_list("instrument", "day_open")
+        self._day_opens: dict[int, Decimal] = {pk: price for pk, price in opens if price is not None}
         self._jumped: dict[int, tuple[datetime, Decimal]] = {}
         self.ages = Ages()
 

@@ -7,7 +7,7 @@ and opened anew, with a pause that grows; meanwhile the driver asks by REST.
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -115,42 +115,51 @@ class Stream:
             if datetime.now(UTC) - max(newest, opened) > SILENCE:
                 raise TimeoutError(f"no price newer than {newest:%H:%M:%S}")
 
-    def _channels(self, client: Any) -> list[Awaitable[None]]:
+    def _channels(self, client: Any) -> list[Coroutine[Any, Any, None]]:
         """What this exchange can push of all that is wanted."""
         symbols, has = list(self._symbols), client.has
-        channels: list[Awaitable[None]] = []
+        channels: list[Coroutine[Any, Any, None]] = []
         if self.exchange in market_data.LIGHT_LISTS:
-            channels.append(self._prices(client.watch_bids_asks, symbols, market_data.tick_of))
+            channels.append(self._prices(client.watch_bids_asks, symbols, market_data.tick_of, client.bidsasks))
             channels.append(self._prices(client.watch_tickers, symbols, _last_and_day))
         elif has.get("watchTickers"):
-            channels.append(self._prices(client.watch_tickers, symbols, _whole_ticker))
+            channels.append(self._prices(client.watch_tickers, symbols, _whole_ticker, client.tickers))
         if has.get("watchMarkPrices"):
             channels.append(self._prices(client.watch_mark_prices, symbols, market_data.mark_of))
         series = [list(pair) for pair in self._series]
         if series and has.get("watchOHLCVForSymbols"):
-            channels.append(self._candles(lambda: client.watch_ohlcv_for_symbols(series)))
+            channels.append(self._candles(client, lambda: client.watch_ohlcv_for_symbols(series)))
         elif has.get("watchOHLCV"):
             channels += [self._series_of(client, symbol, timeframe) for symbol, timeframe in self._series]
         return channels
 
-    async def _prices(self, watch: Callable[..., Awaitable[Any]], symbols: list[str], read: Read) -> None:
+    async def _prices(
+        self,
+        watch: Callable[..., Awaitable[Any]],
+        symbols: list[str],
+        read: Read,
+        kept: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Ask for the next message again and again. ccxt gives back one of those that came at once; `kept` has all."""
+        seen: dict[str, Any] = {}
         while True:
             told = await watch(symbols)
-            self.inbox.put([read(symbol, ticker) for symbol, ticker in told.items() if symbol in self._symbols])
+            newest = told if kept is None else {symbol: kept[symbol] for symbol in symbols if symbol in kept}
+            fresh = {symbol: ticker for symbol, ticker in newest.items() if seen.get(symbol) is not ticker}
+            seen |= fresh
+            self.inbox.put([read(symbol, ticker) for symbol, ticker in fresh.items() if symbol in self._symbols])
 
-    async def _candles(self, watch: Callable[[], Awaitable[Any]]) -> None:
+    async def _candles(self, client: Any, watch: Callable[[], Awaitable[Any]]) -> None:
         finals = _Finals()
         while True:
-            for symbol, series in (await watch()).items():
-                for timeframe, rows in series.items():
-                    for row in finals.closed(symbol, timeframe, rows):
-                        self.inbox.put_candle(ClosedCandle(symbol, timeframe, row))
+            await watch()
+            for symbol, timeframe in self._series:
+                kept = client.ohlcvs.get(symbol, {}).get(timeframe)
+                for row in finals.closed(symbol, timeframe, list(kept)[-3:] if kept else ()):
+                    self.inbox.put_candle(ClosedCandle(symbol, timeframe, row))
 
     async def _series_of(self, client: Any, symbol: str, timeframe: str) -> None:
-        async def told() -> Any:
-            return {symbol: {timeframe: await client.watch_ohlcv(symbol, timeframe)}}
-
-        await self._candles(told)
+        await self._candles(client, lambda: client.watch_ohlcv(symbol, timeframe))
 
 
 class _Finals:
@@ -167,7 +176,7 @@ class _Finals:
                 ended = before[0][0] + TIMEFRAMES[timeframe]
                 if before[1] >= ended - FINAL_MS and row[0] == ended:
                     found.append(before[0])
-            if before is None or row[0] >= before[0][0]:
+            if before is None or (row[0] >= before[0][0] and row != before[0]):
                 self._open[symbol, timeframe] = (row, now)
         return found
 

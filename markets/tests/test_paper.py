@@ -47,7 +47,7 @@ def feed(db) -> Feed:
 
 def make_instrument(symbol=SYMBOL, rules=PLAIN) -> Instrument:
     """An instrument whose rules are those of the pure tests."""
-    names = {field.name for field in fields(rules)} - {"symbol", "base", "quote", "settle", "kind", "tiers"}
+    names = {field.name for field in fields(rules)} - {"symbol", "base", "quote", "settle", "kind", "tiers", "closing"}
     tiers = [{field.name: str(getattr(tier, field.name)) for field in fields(tier)} for tier in rules.tiers]
     return rows.instrument(symbol, tiers=tiers, **{name: getattr(rules, name) for name in names})
 

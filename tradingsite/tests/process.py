@@ -21,24 +21,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def environment(data_dir: Path) -> dict[str, str]:
-    """What a new user has: no settings, no database server, an empty data folder."""
+def environment(data_dir: Path, **more: str) -> dict[str, str]:
+    """What a new user has: no settings but `more`, no database server, an empty data folder."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
-    return kept | {"DATA_DIR": str(data_dir), "ENVIRONMENT": "development"}
+    return kept | {"DATA_DIR": str(data_dir), "ENVIRONMENT": "development", **more}
 
 
-def manage(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run one command of manage.py to its end."""
     command = [sys.executable, "manage.py", *arguments]
     return subprocess.run(
-        command, cwd=settings.BASE_DIR, env=environment(data_dir), capture_output=True, text=True, timeout=PATIENCE
-    )
+        command, cwd=settings.BASE_DIR, env=environment(data_dir, **variables), capture_output=True, text=True,
+        timeout=PATIENCE,
+    )  # fmt: skip
 
 
 class Up:
     """A running `manage.py up`. `link` is the one-time sign-in link that it printed."""
 
-    def __init__(self, data_dir: Path, *arguments: str) -> None:
+    def __init__(self, data_dir: Path, *arguments: str, **variables: str) -> None:
         self.data_dir, self.port = data_dir, free_port()
         self.output = data_dir / "up.log"
         data_dir.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ class Up:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up", "--port", str(self.port), *arguments],
                 cwd=settings.BASE_DIR,
-                env=environment(data_dir),
+                env=environment(data_dir, **variables),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -14,11 +14,10 @@ from starlette.websockets import WebSocket
 
 from markets.domain.candles import TIMEFRAMES
 
-from .answers import as_json
+from .answers import as_json, text
 from .sockets import Connection, serve
 from .world import Listed, World
 
-EXCHANGE = "binanceusdm"
 STATUS = {"trading": "TRADING", "halted": "PENDING_TRADING", "delisted": "SETTLING"}
 FOREVER = 4133404800000
 _WEIGHTS = {
@@ -89,7 +88,7 @@ def described(one: Listed, world: World) -> dict[str, Any]:
 
 async def exchange_info(request: Request) -> Response:
     world: World = request.scope["world"]
-    limits = request.scope["fake"].limits_of[EXCHANGE]
+    limits = request.scope["fake"].limits_of[request.scope["exchange"]]
     weights = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": limits.limit}
     orders = {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200}
     return as_json(
@@ -128,13 +127,9 @@ def kline_row(row: Any, timeframe: str) -> list[Any]:
     at, opened, high, low, close, volume = (float(value) for value in row)
     value = close * volume
     return [
-        int(at), _text(opened), _text(high), _text(low), _text(close), _text(volume),
-        int(at) + TIMEFRAMES[timeframe] - 1, _text(value), 100, _text(volume / 2), _text(value / 2), "0",
+        int(at), text(opened), text(high), text(low), text(close), text(volume),
+        int(at) + TIMEFRAMES[timeframe] - 1, text(value), 100, text(volume / 2), text(value / 2), "0",
     ]  # fmt: skip
-
-
-def _text(value: float) -> str:
-    return format(round(value, 10), ".10f").rstrip("0").rstrip(".") or "0"
 
 
 def chosen(request: Request) -> tuple[list[Listed], bool] | None:
@@ -159,10 +154,10 @@ def day_row(one: Listed, world: World) -> dict[str, Any]:
     before = world.candles(one.symbol, "5m", at - 86_400_000, limit=1)
     opened = before.open[0] if len(before) else float(last)
     return {
-        "symbol": market_id(one), "priceChange": _text(float(last) - opened),
+        "symbol": market_id(one), "priceChange": text(float(last) - opened),
         "priceChangePercent": f"{(float(last) / opened - 1) * 100:.3f}", "weightedAvgPrice": str(last),
-        "lastPrice": str(last), "lastQty": "0.1", "openPrice": _text(opened), "highPrice": _text(float(last) * 1.02),
-        "lowPrice": _text(float(last) * 0.98), "volume": "120000", "quoteVolume": _text(120000 * float(last)),
+        "lastPrice": str(last), "lastQty": "0.1", "openPrice": text(opened), "highPrice": text(float(last) * 1.02),
+        "lowPrice": text(float(last) * 0.98), "volume": "120000", "quoteVolume": text(120000 * float(last)),
         "openTime": at - 86_400_000, "closeTime": at, "firstId": 1, "lastId": 2, "count": 2,
     }  # fmt: skip
 
@@ -256,11 +251,11 @@ async def depth(request: Request) -> Response:
 
 
 async def stream(socket: WebSocket) -> None:
-    await serve(socket, EXCHANGE, heard, told)
+    await serve(socket, heard, told)
 
 
-def heard(connection: Connection, text: str) -> Iterator[Any]:
-    message = json.loads(text)
+def heard(connection: Connection, said: str) -> Iterator[Any]:
+    message = json.loads(said)
     for name in message.get("params", ()):
         if message["method"] == "SUBSCRIBE":
             connection.channels[name] = find(connection.world, name.partition("@")[0])
@@ -272,10 +267,10 @@ def heard(connection: Connection, text: str) -> Iterator[Any]:
 def told(connection: Connection) -> Iterator[Any]:
     for name, one in list(connection.channels.items()):
         if one is not None:
-            yield from _pushed(connection, name, one)
+            yield from pushed(connection, name, one)
 
 
-def _pushed(connection: Connection, name: str, one: Listed) -> Iterator[Any]:
+def pushed(connection: Connection, name: str, one: Listed) -> Iterator[Any]:
     world, channel = connection.world, name.partition("@")[2]
     at, key = world.price_time(), market_id(one)
     if channel.startswith("kline_"):

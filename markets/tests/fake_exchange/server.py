@@ -136,7 +136,7 @@ class FakeExchange:
 
     async def serve(self, scope: Any, receive: Any, send: Any) -> None:
         exchange = scope.get("path", "").strip("/").partition("/")[0]
-        scope["fake"], scope["world"] = self, self.worlds.get(exchange)
+        scope["fake"], scope["world"], scope["exchange"] = self, self.worlds.get(exchange), exchange
         if scope["type"] == "websocket" and exchange in self.worlds:
             self.log.sockets.append((exchange, scope["path"]))
             if self.worlds[exchange].streams_refused:

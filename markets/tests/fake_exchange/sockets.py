@@ -20,8 +20,8 @@ from .world import World
 class Connection:
     """`channels` are what the client has subscribed to; `memory` says which closed candles it has been sent."""
 
-    def __init__(self, socket: WebSocket, exchange: str) -> None:
-        self.socket, self.exchange = socket, exchange
+    def __init__(self, socket: WebSocket) -> None:
+        self.socket, self.exchange = socket, socket.scope["exchange"]
         self.world: World = socket.scope["world"]
         self.channels: dict[Any, Any] = {}
         self.memory: dict[Any, Any] = {}
@@ -50,13 +50,12 @@ class Connection:
 
 async def serve(
     socket: WebSocket,
-    exchange: str,
     heard: Callable[[Connection, str], Iterable[Any]],
     told: Callable[[Connection], Iterable[Any]],
 ) -> None:
     """Run one connection: `heard` reads what the client sends and gives the replies, `told` gives what to push now."""
     await socket.accept()
-    connection = Connection(socket, exchange)
+    connection = Connection(socket)
     pair = connection.world.listen(connection.news)
     reader = asyncio.create_task(_read(connection, heard))
     try:

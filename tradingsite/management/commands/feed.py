@@ -21,7 +21,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "kind", nargs="?", default=settings.FEED, help="simulated, replay, or stop (default %(default)s)"
+            "kind",
+            nargs="?",
+            default=settings.FEED,
+            help="simulated, replay, an exchange, or stop (default %(default)s)",
         )
         parser.add_argument("--demo", action="store_true", help="the demo user with its bots, and a sign-in link")
         feed_options.add(parser)

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--feed",
             default=settings.FEED,
-            help="where prices come from: simulated or replay (default %(default)s)",
+            help="where prices come from: simulated, replay, or an exchange such as binanceusdm (default %(default)s)",
         )
         feed_options.add(parser)
 
