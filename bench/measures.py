@@ -222,6 +222,41 @@ def judgement(lab: Lab) -> list[Figure]:
     ]
 
 
+def candles(lab: Lab, kind: str) -> list[Figure]:
+    """The candle store: a year of minutes in and out, and what a cycle reads of it."""
+    with lab.place(kind) as empty:
+        runs = lab.repeated(empty, "candles")
+    driver, of = "sqlite3" if kind == "SQLite" else "psycopg", f"of 24 series, {kind}"
+    figures = [
+        Figure(
+            f"import of a year of minutes, {kind}", "s", column(runs, "import_s"), f"s: bare {driver}",
+            column(runs, "import_floor_s"),
+        ),
+        Figure(
+            "  load of it into numpy", "s", column(runs, "load_s"), f"s: bare {driver}", column(runs, "load_floor_s")
+        ),
+        Figure(
+            "  newest 500 of it into numpy", "ms", column(runs, "newest_ms"), f"ms: bare {driver}",
+            column(runs, "newest_floor_ms"), at_most=0.5,
+        ),
+        Figure(
+            f"windows {of}, from the store", "ms", column(runs, "cold_ms"), f"ms: bare {driver}",
+            column(runs, "cold_floor_ms"), at_most=8,
+        ),
+        Figure("  kept in the process", "ms", column(runs, "warm_ms"), at_most=1),
+    ]  # fmt: skip
+    if kind == "SQLite":
+        ours = column(runs, "indicators_ms")
+        figures += [
+            Figure(f"indicators {of}", "ms", ours, "ms: bare TA-Lib", column(runs, "talib_ms"), at_most=1),
+            Figure(
+                "  pandas-ta-classic on the same candles", "ms", column(runs, "peer_ms"), "ms: ours", ours,
+                at_least=80, of_ratio=True,
+            ),
+        ]  # fmt: skip
+    return figures
+
+
 def walks(lab: Lab) -> list[Figure]:
     """Backtests on synthetic candles, and where BENCH_PEERS names a Python that has them, the peers in the same run."""
     with lab.place("SQLite", ["year"]) as place:
@@ -288,7 +323,7 @@ def differing(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) ->
 
 TICK = 0.1
 WALKS = ("dense", "sparse", "asked", "book", "alone", "years2", "years4")
-NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement", "walks")
+NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement", "candles", "walks")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
@@ -304,5 +339,5 @@ def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minut
         return tokens(lab, "SQLite")
     if name == "judgement":
         return judgement(lab)
-    measure = {"holding": holding, "claims": claims, "statistics": statistics}[name]
+    measure = {"candles": candles, "holding": holding, "claims": claims, "statistics": statistics}[name]
     return [figure for kind in kinds for figure in measure(lab, kind)]

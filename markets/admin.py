@@ -4,21 +4,36 @@ All of it is to look at: feeds are driven by their process and rules come from t
 `History` are what the control rooms of the other apps build on, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import DecimalField, F, Model, OuterRef, QuerySet, Subquery
+from django.db.models import DecimalField, F, Model, OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from markets.models import Feed, FeedKind, Instrument, Quote
+from markets import quality
+from markets.domain.candles import TIMEFRAMES, instant
+from markets.models import (
+    Breaker,
+    Candle,
+    ExchangeState,
+    Feed,
+    FeedKind,
+    FundingRate,
+    Instrument,
+    InstrumentStatus,
+    Quote,
+    RefusedData,
+    SeriesNote,
+)
 
 # Prices come once per step of the feed; missing three of them is no accident.
 STALE_AFTER_STEPS = 3
@@ -108,6 +123,16 @@ def freshness(*, at: datetime | None, market_now: datetime | None, live: bool, s
     return "stale" if seconds > STALE_AFTER_STEPS * step else "fresh", elapsed(seconds)
 
 
+# The newest candle is looked for in these, the finest first: they are what feeds and bots live by.
+CANDLES_SHOWN = ("1m", "5m", "15m", "1h", "1d")
+REPORTED = ("candles", "rates", "missing", "holes", "bad", "still", "unbacked", "jumps", "reverted")
+STATUS_COLOURS = {
+    str(InstrumentStatus.TRADING.label): "success",
+    str(InstrumentStatus.LEAVING.label): "warning",
+    str(InstrumentStatus.HALTED.label): "danger",
+    str(InstrumentStatus.DELISTED.label): "danger",
+}
+BREAKER_COLOURS = {Breaker.CLOSED: "success", Breaker.OPEN: "danger", Breaker.PROBING: "warning"}
 AGE_COLOURS = {"fresh": "success", "stale": "danger", "none": "info"}
 
 
@@ -120,13 +145,16 @@ class FeedAdmin(History):
 
 @admin.register(Instrument)
 class InstrumentAdmin(History):
+    """Ages are in the time of the feed whose quote is shown."""
+
     ordering = ("exchange", "symbol")
     list_display = (
-        "symbol", "exchange", "kind", "last_price", "age", "tick", "step", "min_notional", "taker_fee",
-        "assumed", "active",
+        "symbol", "chart", "exchange", "kind", "state", "last_price", "age", "candle_age", "funding_age", "refused",
+        "missing", "taker_fee", "rules_from",
     )  # fmt: skip
-    list_filter = ("exchange", "kind", "settle", "assumed", "active")
+    list_filter = ("exchange", "kind", "settle", "status", "assumed", "active")
     search_fields = ("symbol", "exchange")
+    also = ("chart", "stored_series", "refused_data")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Instrument]:
         newest = Quote.objects.filter(instrument=OuterRef("pk")).order_by(F("feed__running").desc(), "-at")
@@ -137,21 +165,128 @@ class InstrumentAdmin(History):
             "quoted_now": "feed__market_now",
             "quoted_step": "feed__step_seconds",
         }
-        found = {name: Subquery(newest.values(column)[:1]) for name, column in columns.items()}
-        return super().get_queryset(request).annotate(**found)
+        found: dict[str, Any] = {name: Subquery(newest.values(column)[:1]) for name, column in columns.items()}
+        for name in CANDLES_SHOWN:
+            opened = Candle.objects.filter(instrument=OuterRef("pk"), timeframe=name).order_by("-open_time")
+            found[f"candle_{name}"] = Subquery(opened.values("open_time")[:1])
+        settled = FundingRate.objects.filter(instrument=OuterRef("pk")).order_by("-at")
+        found["settled_at"] = Subquery(settled.values("at")[:1])
+        refused = RefusedData.objects.filter(exchange=OuterRef("exchange"), symbol=OuterRef("symbol"))
+        found["refused_rows"] = Subquery(refused.values("symbol").annotate(rows=Sum("count")).values("rows"))
+        return super().get_queryset(request).annotate(**found).prefetch_related("series_notes")
 
     @display(description="last price")
     def last_price(self, instrument: Any) -> str:
         return "-" if instrument.quoted_last is None else f"{instrument.quoted_last:f}"
 
-    @display(description="age", label=AGE_COLOURS)
+    @display(description="price", label=AGE_COLOURS)
     def age(self, instrument: Any) -> tuple[str, str]:
-        return freshness(
-            at=instrument.quoted_at,
-            market_now=instrument.quoted_now,
-            live=instrument.quoted_kind == FeedKind.LIVE,
-            step=instrument.quoted_step or 0,
-        )
+        return self._aged(instrument, instrument.quoted_at, instrument.quoted_step or 0, "no price")
+
+    @display(description="newest candle", label=AGE_COLOURS)
+    def candle_age(self, instrument: Any) -> tuple[str, str]:
+        """Of the finest timeframe that is stored: since when its newest candle has been closed."""
+        for name in CANDLES_SHOWN:
+            if (opened := getattr(instrument, f"candle_{name}")) is not None:
+                step = TIMEFRAMES[name]
+                return self._aged(instrument, instant(opened + step), step // 1000, "")
+        return "none", "none"
+
+    @display(description="funding", label=AGE_COLOURS)
+    def funding_age(self, instrument: Any) -> tuple[str, str]:
+        return self._aged(instrument, instrument.settled_at, instrument.funding_hours * 3600, "none")
+
+    def _aged(self, instrument: Any, at: datetime | None, step: int, without: str) -> tuple[str, str]:
+        live = instrument.quoted_kind == FeedKind.LIVE
+        verdict, words = freshness(at=at, market_now=instrument.quoted_now, live=live, step=step)
+        return (verdict, words) if at is not None else ("none", without)
+
+    @display(description="status", ordering="status", label=STATUS_COLOURS)
+    def state(self, instrument: Instrument) -> str:
+        return str(instrument.get_status_display()) if instrument.active else "Halted"
+
+    @display(description="rules", ordering="assumed", label={"assumed": "warning", "exchange": "success"})
+    def rules_from(self, instrument: Instrument) -> tuple[str, str]:
+        return ("assumed", "assumed") if instrument.assumed else ("exchange", "the exchange's")
+
+    @display(description="refused", ordering="refused_rows")
+    def refused(self, instrument: Any) -> str:
+        return f"{instrument.refused_rows:,}" if instrument.refused_rows else "-"
+
+    @display(description="missing")
+    def missing(self, instrument: Instrument) -> str:
+        """Candles missing inside the stored series, as of their newest checks."""
+        found = sum(note.report.get("missing", 0) for note in instrument.series_notes.all())
+        return f"{found:,}" if found else "-"
+
+    @display(description="page")
+    def chart(self, instrument: Instrument) -> str:
+        # By its address: the pages stand above this app.
+        return link("chart", f"/markets/{instrument.pk}/")
+
+    @display(description="stored series")
+    def stored_series(self, instrument: Instrument) -> str:
+        return _lines(f"{note.timeframe} {note.get_kind_display()}: {told(note)}" for note in quality.notes(instrument))
+
+    @display(description="refused data")
+    def refused_data(self, instrument: Instrument) -> str:
+        return _lines(f"{row.part}: {row.count:,} {row.reason} ({row.example})" for row in quality.refused(instrument))
+
+
+def told(note: SeriesNote) -> str:
+    """The newest report on a stored series in a line."""
+    figures = [f"{note.report[name]:,} {name}" for name in REPORTED if note.report.get(name)]
+    built = [f"{note.built:,} resampled from {note.built_from}"] if note.built else []
+    return ", ".join([*figures, *built]) or "not checked yet"
+
+
+def _lines(texts: Iterable[str]) -> str:
+    found = format_html_join(mark_safe("<br>"), "{}", ((text,) for text in texts))
+    return found or "-"
+
+
+@admin.register(SeriesNote)
+class SeriesNoteAdmin(History):
+    ordering = ("instrument", "kind", "timeframe")
+    list_display = ("instrument", "exchange", "kind", "timeframe", "quality_found", "checked_at")
+    list_filter = ("kind", "timeframe", "instrument__exchange")
+    list_select_related = ("instrument",)
+    search_fields = ("instrument__symbol",)
+
+    @display(description="exchange", ordering="instrument__exchange")
+    def exchange(self, note: SeriesNote) -> str:
+        return note.instrument.exchange
+
+    @display(description="what was found")
+    def quality_found(self, note: SeriesNote) -> str:
+        return told(note)
+
+
+@admin.register(RefusedData)
+class RefusedDataAdmin(History):
+    ordering = ("-last_at",)
+    list_display = ("symbol", "exchange", "part", "reason", "count", "example", "first_at", "last_at")
+    list_filter = ("exchange", "reason", "part")
+    search_fields = ("symbol", "example")
+
+
+@admin.register(ExchangeState)
+class ExchangeStateAdmin(History):
+    ordering = ("exchange",)
+    list_display = (
+        "exchange", coloured("breaker", BREAKER_COLOURS), "failures", "open_until", "reason", "used", "wait_until", "clock_offset_ms", "source",
+        "rules_at",
+    )  # fmt: skip
+    hidden = ("lease_holder",)
+
+
+@admin.register(FundingRate)
+class FundingRateAdmin(History):
+    ordering = ("-at",)
+    list_display = ("instrument", "at", "rate")
+    list_filter = ("instrument__exchange",)
+    list_select_related = ("instrument",)
+    search_fields = ("instrument__symbol",)
 
 
 @admin.register(Quote)

@@ -12,12 +12,11 @@ import numpy as np
 
 from . import broadcast, history, watching
 from .domain.candles import TIMEFRAMES, Candles, Floats, milliseconds
-from .domain.indicators import INDICATORS, LEVELS, too_short
+from .domain.indicators import KNOWN, too_short
 from .domain.snapshot import Series
 from .feeds import clock
 from .models import ChartValues, Feed, Instrument
 
-KNOWN = (*INDICATORS, *LEVELS)
 # A page that is looked at asks again before it counts as left.
 AGAIN, LEFT, FORGOTTEN = timedelta(seconds=10), timedelta(seconds=40), timedelta(hours=1)
 _DIGITS = 10

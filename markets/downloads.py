@@ -21,7 +21,7 @@ from .domain.candles import TIMEFRAMES, Candles, bad_rows, instant, milliseconds
 from .exchanges import market_data
 from .exchanges.clients import UnknownExchange
 from .history import Stored
-from .imports import store_funding
+from .imports import MANY, store_funding
 from .live import instruments as rules
 from .models import Candle, FundingRate, Instrument, SeriesKind
 from .models.instruments import InstrumentKind
@@ -85,6 +85,8 @@ def download(*, wanted: Wanted, now: datetime, line: Line, at_once: int = AT_ONC
         jobs += [partial(_funding, one, wanted, now, line) for one in chosen if one.kind == InstrumentKind.PERPETUAL]
     total = sum(_run(jobs, at_once), Downloaded())
     refusals.write(now)
+    if total.stored >= MANY:
+        Candle.objects.analyze()
     return total
 
 

@@ -12,17 +12,17 @@ from datetime import datetime
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Q
 
 from .domain import windows
 from .domain.candles import TIMEFRAMES, Candles, bad_rows, resample, unbroken_tail
 from .domain.snapshot import Series
 from .models import Candle, Instrument, MarkCandle, SeriesNote
-from .models.candles import COLUMNS, rows_of
+from .models.candles import MANY, rows_of
 
 Key = tuple[int, str]
 Kept = type[Candle] | type[MarkCandle]
 _CAPACITY = 512
+_NOTHING = Candles.of(())
 # Beyond this a broken window is asked for from its first hole to its last.
 _MOST_HOLES = 4
 
@@ -61,18 +61,23 @@ def store(*, instrument: Instrument, timeframe: str, candles: Candles, of: Kept 
 
 
 def append(*, candles: Mapping[Key, Candles]) -> None:
-    """Keep closed candles of many instruments and timeframes, keyed (instrument id, timeframe): one statement.
+    """Keep closed candles of many instruments and timeframes, keyed (instrument id, timeframe).
+
+    One statement for all that bring few.
 
     For candles made here, which need neither a check nor a count.
     """
+    few = {key: part for key, part in candles.items() if len(part) < MANY}
     with transaction.atomic(savepoint=False):
-        Candle.objects.insert(row for key, part in candles.items() for row in rows_of(*key, part))
+        Candle.objects.insert(row for key, part in few.items() for row in rows_of(*key, part))
+        for key in candles.keys() - few.keys():
+            Candle.objects.add(*key, candles[key])
 
 
 def read(instruments: Iterable[Instrument], timeframe: str, first: int, last: int) -> dict[int, Candles]:
     """Candles of many instruments in one query, keyed by instrument id; all of them are there, maybe empty."""
     rows = _rows({(timeframe, first, last): (ids := [instrument.pk for instrument in instruments])})
-    return {pk: Candles.of(sorted(rows.get((pk, timeframe), ()))) for pk in ids}
+    return {pk: rows[pk, timeframe] for pk in ids}
 
 
 def _equal(candles: Candles, known: Candles, spot: np.ndarray) -> np.ndarray:
@@ -98,7 +103,8 @@ def load(
 
 def newest(instrument: Instrument | int, timeframe: str, count: int, last: int | None = None) -> Candles:
     """The newest `count` stored candles that opened at `last` (UTC ms) or before, oldest first; fewer at the start."""
-    return Candle.objects.of(instrument, timeframe).between(None, last).newest(count)
+    key = instrument.pk if isinstance(instrument, Instrument) else instrument
+    return Candle.objects.newest(key, timeframe, count, last)
 
 
 def finest(instruments: Iterable[Instrument], first: int | None = None, last: int | None = None) -> str | None:
@@ -229,15 +235,15 @@ def _missing(
     return asked
 
 
-def _rows(asked: dict[tuple[str, int, int], list[int]]) -> dict[Key, list[tuple[float, ...]]]:
+def _rows(asked: dict[tuple[str, int, int], list[int]]) -> dict[Key, Candles]:
+    """What is stored of what is asked for, merged where a series is asked for in several ranges."""
     if not asked:
         return {}
-    ranges = Q()
-    for (timeframe, first, last), ids in asked.items():
-        ranges |= Q(instrument__in=ids, timeframe=timeframe, open_time__range=(first, last))
-    found: dict[Key, list[tuple[float, ...]]] = defaultdict(list)
-    for pk, timeframe, *row in Candle.objects.filter(ranges).values_list("instrument", "timeframe", *COLUMNS):
-        found[pk, timeframe].append(tuple(row))
+    keys = [(pk, *stretch) for stretch, ids in asked.items() for pk in ids]
+    found: dict[Key, Candles] = {}
+    for (pk, timeframe, *_), part in zip(keys, Candle.objects.stretches(keys), strict=True):
+        before = found.get((pk, timeframe))
+        found[pk, timeframe] = part if before is None else _merged(before, part)
     return found
 
 
@@ -246,12 +252,12 @@ def _window(
     timeframe: str,
     frame: tuple[int, int],
     kept: dict[Key, _Window],
-    rows: dict[Key, list[tuple[float, ...]]],
+    rows: dict[Key, Candles],
     second: int,
 ) -> Series:
     anchor, last = frame
     window = kept.get((pk, timeframe))
-    new = Candles.of(sorted(rows.get((pk, timeframe), ())))
+    new = rows.get((pk, timeframe), _NOTHING)
     if window is None or len(new):
         candles = _merged(window.candles, new) if window else new
         window = _keep((pk, timeframe, anchor), _Window.of(candles, timeframe, anchor))

@@ -54,6 +54,7 @@ class Imported:
 
 
 Checked = tuple[Contents, Candles | Funding]
+MANY = 5_000  # new rows, of which the planner of the database should know at once
 DIFFERS = "it differs from the row that is stored"
 
 
@@ -93,6 +94,8 @@ def import_files(
     for held, rows in sorted(checked, key=lambda pair: pair[0].kind):
         total = _stored(total, held, rows, samples.get((held.exchange, held.symbol)), now)
         progress(total.lines[-1])
+    if total.stored >= MANY:
+        Candle.objects.analyze()
     return total
 
 

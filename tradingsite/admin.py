@@ -68,7 +68,15 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "Markets",
-        (("markets.feed", "rss_feed"), ("markets.instrument", "candlestick_chart"), ("markets.quote", "sell")),
+        (
+            ("markets.feed", "rss_feed"),
+            ("markets.instrument", "candlestick_chart"),
+            ("markets.quote", "sell"),
+            ("markets.fundingrate", "percent"),
+            ("markets.seriesnote", "fact_check"),
+            ("markets.refuseddata", "block"),
+            ("markets.exchangestate", "lan"),
+        ),
     ),
     (
         "People",

@@ -46,7 +46,8 @@ class Series:
             return known
         if not self._memo and (reason := indicators.refusal(self.candles, TIMEFRAMES[self.timeframe])):
             raise ValueError(reason)
-        return self._memo.setdefault(name, indicators.compute(name, self.candles))
+        self._memo.update(indicators.family(name, self.candles))
+        return self._memo[name]
 
     def closed_at(self, now: datetime) -> int:
         """How many candles had closed at `now`."""

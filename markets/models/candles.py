@@ -3,8 +3,8 @@
 A stored candle is never changed: it was closed when it came, and everything computed from it relies on that.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,16 @@ from .instruments import Instrument
 
 COLUMNS = ("open_time", "open", "high", "low", "close", "volume")
 Row = tuple[Any, ...]
+Stretch = tuple[int, str, int, int]  # instrument id, timeframe, first and last open time (UTC ms, both included)
 _CHUNK = 5_000
 # From so many rows on PostgreSQL is given a table of bytes: its INSERT takes eight times as long.
-_MANY = 500
+MANY = 500
+_FOREVER = 2**62
+_NAMES = ", ".join(COLUMNS)
+# All rows in one value, each as its numbers with the highest byte first.
+_SENT = " || ".join(f"{'int8' if name == 'open_time' else 'float8'}send({name})" for name in COLUMNS)
+_PACKED = f"string_agg({_SENT}, ''::bytea ORDER BY open_time)"
+_LAYOUT = np.dtype([(name, ">i8" if name == "open_time" else ">f8") for name in COLUMNS])
 _SIGNATURE, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
@@ -34,9 +41,44 @@ class CandleQuerySet(models.QuerySet[Any]):
         bounds = {"open_time__gte": first, "open_time__lte": last}
         return self.filter(**{name: bound for name, bound in bounds.items() if bound is not None})
 
-    def newest(self, count: int) -> Candles:
-        """The newest `count` of these candles as arrays, oldest first."""
-        return self._read(self.order_by("-open_time")[:count])[::-1]
+    def newest(self, instrument: int, timeframe: str, count: int, last: int | None = None) -> Candles:
+        """The newest `count` candles that opened at `last` (UTC ms) or before, oldest first; fewer at the start."""
+        where = f"{self._stretch()} AND open_time <= %s ORDER BY open_time DESC LIMIT %s"
+        params = [instrument, timeframe, _FOREVER if last is None else last, count]
+        if self._packs:
+            statement = f"SELECT {_PACKED} FROM (SELECT {_NAMES} {where}) AS part"
+            return _unpacked(self._fetched(statement, params)[0][0])
+        return _table(self._fetched(f"SELECT {_NAMES} {where}", params))[::-1]
+
+    def stretches(self, asked: Sequence[Stretch]) -> list[Candles]:
+        """The candles of each stretch, oldest first: one statement for all of them."""
+        where = f"{self._stretch()} AND open_time BETWEEN %s AND %s"
+        what = _PACKED if self._packs else _NAMES
+        parts = [f"SELECT {number}, {what} {where}" for number in range(len(asked))]
+        rows = self._fetched(" UNION ALL ".join(parts), [value for stretch in asked for value in stretch])
+        if self._packs:
+            packed: dict[int, bytes | None] = dict(rows)
+            return [_unpacked(packed[number]) for number in range(len(asked))]
+        table = np.fromiter(chain.from_iterable(rows), np.float64, count=len(rows) * (len(COLUMNS) + 1))
+        table = table.reshape(-1, len(COLUMNS) + 1)
+        # They come in the order of the parts and of the key, which nobody promises.
+        if (np.diff(table[:, 0]) < 0).any() or ((np.diff(table[:, 1]) < 0) & (np.diff(table[:, 0]) == 0)).any():
+            table = table[np.lexsort((table[:, 1], table[:, 0]))]
+        ends = np.searchsorted(table[:, 0], np.arange(len(asked) + 1))
+        return [_columns(table[begin:end, 1:]) for begin, end in pairwise(ends.tolist())]
+
+    def _stretch(self) -> str:
+        return f"FROM {self.model._meta.db_table} WHERE instrument_id = %s AND timeframe = %s"
+
+    @property
+    def _packs(self) -> bool:
+        """PostgreSQL hands over all rows as one value: a hundredth of the objects, and half of the time."""
+        return connections[self.db].vendor == "postgresql"
+
+    def _fetched(self, statement: str, params: Sequence[Any]) -> list[Row]:
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(statement, params)
+            return cursor.fetchall()
 
     def columns(self) -> Candles:
         """These candles as arrays, oldest first. All must be of one instrument and timeframe."""
@@ -48,12 +90,7 @@ class CandleQuerySet(models.QuerySet[Any]):
             sql, params = rows.values_list(*COLUMNS).query.get_compiler(self.db).as_sql()
         except EmptyResultSet:
             return Candles.of(())
-        with connections[self.db].cursor() as cursor:
-            cursor.execute(sql, params)
-            found = cursor.fetchall()
-        table = np.fromiter(chain.from_iterable(found), np.float64, count=len(found) * len(COLUMNS))
-        columns = table.reshape(-1, len(COLUMNS)).T.copy()
-        return Candles(columns[0].astype(np.int64), *columns[1:])
+        return _table(self._fetched(sql, params))
 
     def insert(self, rows: Iterable[Row]) -> None:
         """Add those rows whose key is not stored yet; rows that are there stay as they are."""
@@ -72,7 +109,7 @@ class CandleQuerySet(models.QuerySet[Any]):
     def add(self, instrument: int, timeframe: str, candles: Candles) -> None:
         """Like `insert`, for candles of one instrument and timeframe. The caller holds a transaction."""
         connection = connections[self.db or "default"]
-        if connection.vendor != "postgresql" or len(candles) < _MANY:
+        if connection.vendor != "postgresql" or len(candles) < MANY:
             self.insert(rows_of(instrument, timeframe, candles))
             return
         columns = ", ".join(f"{name} {'bigint' if name == 'open_time' else 'float8'}" for name in COLUMNS)
@@ -84,10 +121,37 @@ class CandleQuerySet(models.QuerySet[Any]):
             cursor.execute(insertion, [instrument, timeframe])
             cursor.execute("DROP TABLE given")
 
+    def analyze(self) -> None:
+        """Tell the planner of PostgreSQL of many new rows: until it knows, it sorts them to find the newest."""
+        connection = connections[self.db or "default"]
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f"ANALYZE {connection.ops.quote_name(self.model._meta.db_table)}")
+
     def _insertion(self, connection: BaseDatabaseWrapper) -> str:
         quote = connection.ops.quote_name
         names = ", ".join(quote(name) for name in ("instrument_id", "timeframe", *COLUMNS))
         return f"INSERT INTO {quote(self.model._meta.db_table)} ({names})"
+
+
+def _table(rows: list[Row]) -> Candles:
+    """Rows of the driver as arrays."""
+    table = np.fromiter(chain.from_iterable(rows), np.float64, count=len(rows) * len(COLUMNS))
+    return _columns(table.reshape(-1, len(COLUMNS)))
+
+
+def _columns(table: np.ndarray[Any, Any]) -> Candles:
+    columns = table.T.copy()
+    return Candles(columns[0].astype(np.int64), *columns[1:])
+
+
+def _unpacked(packed: bytes | None) -> Candles:
+    """What `_PACKED` made of rows; None where there were none."""
+    if packed is None:
+        return Candles.of(())
+    table = np.frombuffer(packed, _LAYOUT)
+    time, *prices = (table[name] for name in COLUMNS)
+    return Candles(time.astype(np.int64), *(price.astype(np.float64) for price in prices))
 
 
 def _bytes(candles: Candles) -> bytes:

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -5,9 +6,10 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
+from markets import history, quality, refusals
 from markets.admin import elapsed, exact, freshness
-from markets.models import Feed, Instrument, Quote
-from markets.tests import rows
+from markets.models import Feed, FundingRate, Instrument, Quote
+from markets.tests import rows, samples
 
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("UI-10")]
 
@@ -49,6 +51,25 @@ def test_an_instrument_shows_the_price_of_the_feed_that_runs(root):
     rows.quote(price="50000", feed=rows.feed(running=True))
 
     assert "50000" in text(root.get(page("changelist", Instrument)))
+
+
+def test_an_instrument_shows_how_fresh_each_part_is_and_what_was_refused(root):
+    bitcoin = rows.instrument(assumed=True, status="leaving")
+    rows.quote(bitcoin, price="50000", at=rows.NOW - timedelta(seconds=20))
+    part = samples.without(samples.candles(20, begin=rows.NOW - timedelta(minutes=30)), 4, 5)
+    history.store(instrument=bitcoin, timeframe="1m", candles=part)
+    quality.check(instrument=bitcoin, kind="candles", timeframe="1m", now=rows.NOW)
+    FundingRate.objects.create(instrument=bitcoin, at=rows.NOW - timedelta(hours=3), rate="0.0001")
+    refusals.count(exchange=bitcoin.exchange, symbol=bitcoin.symbol, part="price", reason="jump", times=4, example="9")
+    refusals.write(rows.NOW)
+
+    shown = " ".join(re.sub(r"<[^>]*>", " ", text(root.get(page("changelist", Instrument)))).split())
+    assert "To be delisted - 50000" not in shown
+    assert "To be delisted 50000 20 s 10 min 3 h 4 2 0.0005 assumed" in shown
+    inside = text(root.get(page("change", Instrument, bitcoin.pk)))
+    assert f'href="/markets/{bitcoin.pk}/"' in inside
+    assert "1m Candles: 18 candles, 2 missing, 1 holes" in inside
+    assert "price: 4 jump (9)" in inside
 
 
 def test_an_instrument_without_a_price_says_so(root):

@@ -95,10 +95,14 @@ def test_one_bad_row_keeps_all_out(row, column, value):
 def test_storing_costs_the_same_statements_for_any_number_of_rows(bitcoin, django_assert_num_queries):
     with CaptureQueriesContext(connection) as few:
         keep(bitcoin, LONG[:2])
+    with CaptureQueriesContext(connection) as more:
+        keep(bitcoin, LONG[2:400])
     with CaptureQueriesContext(connection) as many:
-        keep(bitcoin, LONG[2:1000])
+        keep(bitcoin, LONG[400:1000])
 
-    assert len(many) == len(few)
+    assert len(more) == len(few)
+    # PostgreSQL copies many rows into a table of its own first.
+    assert len(many) - len(few) in (0, 3)
 
 
 @pytest.mark.requirement("MKT-04")

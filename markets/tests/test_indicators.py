@@ -258,7 +258,7 @@ def real() -> Candles:
 def test_on_real_candles_every_value_is_that_of_talib(real, name):
     import talib
 
-    start = (INDICATORS.get(name) or indicators.LEVELS[name]).warmup - 1
+    start = indicators.KNOWN[name].warmup - 1
 
     np.testing.assert_array_equal(compute(name, real)[start:], TALIB_DIRECT[name](talib, real)[start:])
 
@@ -273,7 +273,7 @@ def test_on_real_candles_the_values_agree_with_another_implementation(real, name
     theirs = PANDAS_TA[name](peer, frame).to_numpy(dtype=float)
 
     # Peers seed their averages differently; by three warm-ups that is forgotten.
-    start = 3 * (INDICATORS.get(name) or indicators.LEVELS[name]).warmup
+    start = 3 * indicators.KNOWN[name].warmup
     ours, theirs = compute(name, real)[start:], theirs[start:]
     offset = ours[0] - theirs[0] if name == "obv" else 0.0
     np.testing.assert_allclose(
@@ -286,7 +286,7 @@ def test_on_real_candles_the_values_agree_with_another_implementation(real, name
 
 @pytest.mark.requirement("MKT-05")
 @pytest.mark.requirement("MKT-07")
-@pytest.mark.parametrize("name", [*INDICATORS, *indicators.LEVELS])
+@pytest.mark.parametrize("name", indicators.KNOWN)
 def test_nothing_is_computed_across_a_hole_or_a_nan(name):
     broken = Series("5m", samples.without(MARKET, 400))
     with pytest.raises(ValueError, match=r"hole after the candle of 2025-01-02 09:15 UTC"):
@@ -306,8 +306,10 @@ def test_what_is_too_short_says_how_many_candles_it_takes():
 @pytest.mark.requirement("MKT-07")
 def test_a_series_computes_each_indicator_once(monkeypatch):
     asked = []
-    monkeypatch.setattr(indicators, "compute", lambda name, candles: asked.append(name) or candles.close)
+    family = indicators.family
+    monkeypatch.setattr(indicators, "family", lambda name, candles: asked.append(name) or family(name, candles))
     series = Series("5m", MARKET)
 
     assert series.indicator("rsi_14") is series.indicator("rsi_14")
-    assert asked == ["rsi_14"]
+    assert series.indicator("macd_histogram") is not series.indicator("macd")
+    assert asked == ["rsi_14", "macd_histogram"]
