@@ -1,8 +1,9 @@
 """Backtests over synthetic candles, in a process of its own: candles a second, trades, memory, as one JSON object.
 
-`python -m bench.walking dense|locked|sparse|asked|book|alone|years2|years4` walks made candles without a database; all
-but `locked` without locks, which no other tool knows. `stored SINCE` runs the command on the candles of this place, with SINCE the wall time at which the process was started; `data FILE`
-writes the dense year for the peers; `lively FILE` writes livelier candles, and tells the trades made on them.
+`python -m bench.walking dense|locked|sparse|asked|book|alone|years2|years4` walks made candles without a database, all
+but `locked` without locks, which no other tool knows; `stored SINCE` runs the command on the candles of this place,
+with SINCE the wall time at which the process was started; `data FILE` writes the dense year for the peers;
+`lively FILE` writes livelier candles, and tells the trades made on them.
 """
 
 import io
