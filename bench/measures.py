@@ -278,9 +278,11 @@ def walks(lab: Lab) -> list[Figure]:
             "  the same beside warm vectorbt", "candles/s", rates["sparse"], "vectorbt",
             peers.get("vectorbt-sparse", ()), at_least=0.5, of_ratio=True,
         ),
+        Figure("  the same under the locks of a policy", "candles/s", rates["locked"], "without", rates["dense"]),
         Figure("  memory", "MB", column(runs["dense"], "mb"), at_most=300),
-        Figure("  fresh process to the result, from the store", "s", column(fresh, "seconds"), at_most=2),
+        Figure("  fresh process to the result, from the store", "s of CPU", column(fresh, "cpu"), at_most=2),
         Figure("  of it the run", "s", column(fresh, "walked")),
+        Figure("  memory of it", "MB", column(fresh, "mb"), at_most=300),
         Figure("  a decider asked at every candle", "candles/s", rates["asked"], at_least=58_000),
         Figure(
             "  8 instruments in one book", "candles/s", rates["book"], "one", rates["alone"], at_least=0.5,
@@ -322,7 +324,7 @@ def differing(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) ->
 
 
 TICK = 0.1
-WALKS = ("dense", "sparse", "asked", "book", "alone", "years2", "years4")
+WALKS = ("dense", "locked", "sparse", "asked", "book", "alone", "years2", "years4")
 NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement", "candles", "walks")
 
 

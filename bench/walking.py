@@ -1,8 +1,9 @@
 """Backtests over synthetic candles, in a process of its own: candles a second, trades, memory, as one JSON object.
 
-`python -m bench.walking dense|sparse|asked|book|years2|years4` walks made candles without a database; `stored SINCE`
-runs the command on the candles of this place, with SINCE the wall time at which the process was started; `data FILE`
-writes the dense year for the peers; `lively FILE` writes livelier candles, and tells the trades made on them.
+`python -m bench.walking dense|locked|sparse|asked|book|alone|years2|years4` walks made candles without a database, all
+but `locked` without locks, which no other tool knows; `stored SINCE` runs the command on the candles of this place,
+with SINCE the wall time at which the process was started; `data FILE` writes the dense year for the peers;
+`lively FILE` writes livelier candles, and tells the trades made on them.
 """
 
 import io
@@ -100,13 +101,21 @@ class Sparse:
         return found
 
 
-def setup(decider: Any, *, foresee: bool = True) -> Setup:
-    policy = replace(PRESETS["balanced"], max_positions=8)
+LOCKED = replace(PRESETS["balanced"], max_positions=8)
+LOCKS = (
+    "cooldown_minutes", "stop_guard_count", "stop_guard_instrument_count", "low_profit_count", "max_trades_per_day",
+    "max_loss_streak", "max_failures", "max_drawdown", "max_daily_loss",
+)  # fmt: skip
+FREE = replace(LOCKED, **{name: type(getattr(LOCKED, name))(0) for name in LOCKS})
+
+
+def setup(decider: Any, *, foresee: bool = True, policy: Policy = FREE) -> Setup:
     return Setup(decider, policy, ("1m",), MINUTE, Decimal(1_000_000), foresee=foresee)
 
 
 RUNS: dict[str, tuple[int, int, bool, Any]] = {
     "dense": (YEAR, 1, True, None),
+    "locked": (YEAR, 1, True, None),
     "sparse": (YEAR, 1, True, Sparse()),
     "asked": (ASKED, 1, False, None),
     "book": (FIVE_MINUTES, 8, True, None),
@@ -119,7 +128,8 @@ RUNS: dict[str, tuple[int, int, bool, Any]] = {
 def walk(name: str) -> dict[str, float]:
     """A run in a fresh process, and the same again: the second is warm. Seconds are those of one CPU."""
     count, instruments, foresee, decider = RUNS[name]
-    chosen = setup(decider or deciders.get("house:sma_cross"), foresee=foresee)
+    policy = LOCKED if name == "locked" else FREE
+    chosen = setup(decider or deciders.get("house:sma_cross"), foresee=foresee, policy=policy)
     cold = timed(market(count, instruments), chosen)[0]
     warm, result = timed(market(count, instruments), chosen)
     return {
@@ -146,14 +156,21 @@ def stored(since: str) -> dict[str, float]:
     django.setup()
     from django.core.management import call_command
 
-    told = io.StringIO()
+    told, free = io.StringIO(), [part for name in LOCKS for part in ("--set", f"{name}=0")]
     call_command(
         "backtest", "--decider", "sma_cross", "--exchange", "binanceusdm", "--symbols", "BTC/USDT:USDT",
-        "--timeframe", "1m", "--json", "--set", "max_positions=8", decider="sma_cross", stdout=told,
+        "--timeframe", "1m", "--json", "--set", "max_positions=8", *free, decider="sma_cross", stdout=told,
         stderr=io.StringIO(),
     )  # fmt: skip
     answer = json.loads(told.getvalue())
-    return {"seconds": time() - float(since), "walked": answer["seconds"], "trades": answer["trades"]}
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "seconds": time() - float(since),
+        "cpu": process_time(),
+        "walked": answer["seconds"],
+        "trades": answer["trades"],
+        "mb": used.ru_maxrss / 1024,
+    }
 
 
 def data(path: str) -> dict[str, float]:

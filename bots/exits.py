@@ -4,12 +4,9 @@ A condition that holds closes its position through the same door as every exit o
 """
 
 from datetime import datetime
-from functools import reduce
-from itertools import islice
-from operator import or_
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from ledger import closing
 from ledger.models import Account, Position
@@ -18,8 +15,6 @@ from markets.models import Feed, Instrument
 
 from .domain import exit_plan
 from .models import DecisionItem
-
-BATCH = 200  # SQLite takes a thousand conditions at most in one statement
 
 
 class Standing(NamedTuple):
@@ -33,7 +28,7 @@ class Standing(NamedTuple):
 def sweep(*, feed: Feed, now: datetime) -> int:
     """Close every position of a feed whose invalidation holds at market time `now`. Returns how many.
 
-    Where none holds it takes a few statements, and one more for each `BATCH` of positions.
+    Where none holds it takes a few statements, however many positions there are.
     """
     conditions = standing(Position.objects.open().filter(account__feed=feed))
     if not conditions:
@@ -53,16 +48,17 @@ def sweep(*, feed: Feed, now: datetime) -> int:
 def standing(positions: QuerySet[Position]) -> list[Standing]:
     """The newest invalidation of each of these open positions: from its opening, or from what adjusted it since.
 
-    A statement, and one for each `BATCH` of positions, which look at no intent older than these.
+    One statement, which for each position goes back over the intents of its book, to its own at most.
     """
-    held = positions.filter(intent__isnull=False)
-    rest = iter(
-        Q(intent__book=book, instrument=instrument, intent__gte=intent)
-        for book, instrument, intent in held.order_by("id").values_list("book", "instrument", "intent")
-    )
-    newest: dict[tuple[int, int], Any] = {}
-    while since := list(islice(rest, BATCH)):
-        items = DecisionItem.objects.filter(reduce(or_, since), invalidation__isnull=False)
-        rows = items.order_by("id").values_list("intent__book__account", "instrument", "invalidation")
-        newest |= {(account, instrument): invalidation for account, instrument, invalidation in rows}
-    return [Standing(*place, exit_plan.parse_invalidation(raw)) for place, raw in newest.items()]
+    since = DecisionItem.objects.filter(
+        intent__book=OuterRef("book"), intent__gte=OuterRef("intent"), instrument=OuterRef("instrument"),
+        invalidation__isnull=False,
+    )  # fmt: skip
+    newest = Subquery(since.order_by("-intent").values("invalidation")[:1])
+    held = positions.filter(intent__isnull=False).annotate(newest=newest).order_by("id")
+    rows = held.values_list("account", "instrument", "newest")
+    return [
+        Standing(account, instrument, exit_plan.parse_invalidation(raw))
+        for account, instrument, raw in rows
+        if raw is not None
+    ]

@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 
 import numpy as np
 
 from bots.domain.exit_plan import Condition
-from markets.domain.candles import TIMEFRAMES, Candles, instant
+from markets.domain.candles import TIMEFRAMES, Candles, Floats, instant
 from markets.domain.covariance import DAYS, TIMEFRAME, Covariance, covariance
 from markets.domain.instruments import InstrumentRules
 from markets.domain.rounding import ZERO
@@ -45,6 +46,10 @@ class Listed:
     hourly: Candles = NO_CANDLES
 
 
+def _plain(column: Floats) -> Sequence[float]:
+    return cast("Sequence[float]", memoryview(column.data))
+
+
 class Course:
     """One instrument on its way through the market."""
 
@@ -55,9 +60,9 @@ class Course:
         self._start, self._end, self._step = start, end, step
         self._time = listed.candles.time
         # One number of an array is read as a float of Python, in a third of the time.
-        self._opens, self._highs = memoryview(self.candles.open), memoryview(self.candles.high)
-        self._lows, self._closes = memoryview(self.candles.low), memoryview(self.candles.close)
-        self._volumes = memoryview(self.candles.volume)
+        c = listed.candles
+        self._opens, self._highs, self._lows = _plain(c.open), _plain(c.high), _plain(c.low)
+        self._closes, self._volumes = _plain(c.close), _plain(c.volume)
         whole = len(self._time) and self._time[-1] - self._time[0] == (len(self._time) - 1) * step
         # In a series without holes a row is found by counting.
         self._offset = (start - int(self._time[0])) // step if whole else None

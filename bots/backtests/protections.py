@@ -227,7 +227,7 @@ class Protections:
         return highest - lowest >= (min(self._limits) - _NOISE) * highest
 
     def _falls(self, number: int, equity: Decimal, limit: Decimal) -> bool:
-        """Whether equity may be so far below the highest that is looked back on: if not, nobody asks how far exactly."""
+        """Whether equity may be so far below the highest looked back on: if not, nobody asks how far exactly."""
         if not limit:
             return False
         highest = float(self._points[min(self._oldest(number), self._first_of_day(number)) : number].max(initial=0.0))

@@ -29,7 +29,7 @@ def locked(candidate: Candidate, context: Context) -> Verdict:
 def side_exposure(candidate: Candidate, context: Context) -> Verdict:
     """All longs together, or all shorts together, live entries included: coins fall together."""
     portfolio, long, used = context.portfolio, candidate.long, ZERO
-    for part in (*portfolio.positions, *portfolio.pending):
+    for part in portfolio.parts:
         if part.long == long:
             used += part.notional
     what, limit = f"Exposure of all {'longs' if long else 'shorts'}", context.policy.max_side_exposure
@@ -72,7 +72,7 @@ def portfolio_volatility(candidate: Candidate, context: Context) -> Verdict:
 def _shares(context: Context) -> dict[str, float]:
     """Signed exposures over equity by symbol."""
     shares: dict[str, float] = {}
-    for part in (*context.portfolio.positions, *context.portfolio.pending):
+    for part in context.portfolio.parts:
         share = float(part.notional / context.equity)
         shares[part.symbol] = shares.get(part.symbol, 0.0) + (share if part.long else -share)
     return shares

@@ -61,12 +61,12 @@ def later_key():
 
 
 @pytest.mark.requirement("BOT-13")
-def test_as_many_conditions_as_there_are_positions(holder, monkeypatch):
+def test_as_many_conditions_as_there_are_positions_in_one_statement(holder, django_assert_num_queries):
     feed, _, items = holder
-    monkeypatch.setattr(exits, "BATCH", 2)
     DecisionItem.objects.filter(pk__in=[item.pk for item in items]).update(invalidation=NEVER)
     DecisionItem.objects.filter(pk=items[-1].pk).update(invalidation=ALWAYS)
-    assert len(exits.standing(Position.objects.open().filter(account__feed=feed))) == len(items) > 3
+    with django_assert_num_queries(1):
+        assert len(exits.standing(Position.objects.open().filter(account__feed=feed))) == len(items) > 3
 
     assert exits.sweep(feed=feed, now=feed.market_now) == 1
 

@@ -123,6 +123,21 @@ def test_trend_goes_with_the_averages_and_tells_their_numbers():
         assert plan.drafts[0].long is (action == "open_long")
 
 
+@pytest.mark.requirement("BOT-11")
+@pytest.mark.parametrize("drift", [0.0001, -0.0001])
+def test_trend_puts_its_stop_beyond_the_last_swing_where_it_is_told_to(drift):
+    seen = market(drift=drift)
+    roomy = replace(PRESETS["bold"], max_stop_distance=d("0.5"), min_stop_distance=d("0.000001"))
+    raw, plan = ask("house:trend", replace(briefing(seen), policy=roomy), min_adx=0, swing=48)
+    [draft] = plan.drafts
+    last = seen.candles("5m", 48)
+    edge, mark = (last.low.min() if drift > 0 else last.high.max()), float(seen.quote.mark)
+
+    assert "beyond the last 48 candles" in raw[BTC]["reason"]
+    assert abs(float(draft.price) - float(draft.stop)) > abs(mark - edge)
+    assert float(draft.stop) == pytest.approx(edge, rel=0.001)
+
+
 def test_trend_needs_strength():
     raw, _ = ask("house:trend", briefing(market(drift=0.0001)), min_adx=99)
 

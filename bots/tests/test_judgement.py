@@ -300,6 +300,13 @@ def test_a_position_without_a_stop_may_be_given_any():
     assert adjust(stop=60, held_=held(quantity=10)).outcome == Outcome.PLANNED
 
 
+@pytest.mark.parametrize("before", [None, 105])
+def test_a_stop_that_the_tick_takes_to_zero_is_no_stop(before):
+    item = adjust(stop=0.04, held_=held(long=False, quantity=10, stop=before))
+
+    assert (item.outcome, code(item)) == (Outcome.REFUSED, "stop_side")
+
+
 def test_an_adjustment_that_changes_nothing_is_held():
     item = adjust(stop=94.95, target=115)
 

@@ -111,6 +111,14 @@ def test_trades_of_today_are_counted_with_the_open_ones(bot):
     assert (lock.kind, lock.until) == ("trades_per_day", NOW.replace(hour=0, minute=0) + timedelta(days=1))
 
 
+def test_an_opening_that_never_filled_is_no_trade(bot):
+    """As in freqtrade, whose protections look at closed trades alone: an order that never filled was none."""
+    builders.closed_position(
+        bot.book, "0", closed_at=ago(minutes=1), opened_at=None, entry_value=D(0), exit_reason="not filled"
+    )
+    assert holding(bot, cooldown_minutes=30, max_trades_per_day=1) == ()
+
+
 def test_cycles_that_fail_in_a_row(bot):
     rows.cycle(bot, slot=ago(minutes=40), status=CycleStatus.FAILED)
     rows.cycle(bot, slot=ago(minutes=30), status=CycleStatus.DONE)

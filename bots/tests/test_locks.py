@@ -117,9 +117,16 @@ def test_refused_entries_end_in_a_lock_and_not_in_a_loop():
     assert found(refused[0], ended(5, 0, symbol=ETH, reason="refused")) == ()
 
 
-def test_a_refused_entry_is_no_trade():
-    assert found(ended(5, 0, reason="refused"), cooldown_minutes=10) == ()
-    assert found(ended(5, 0, reason="refused"), max_trades_per_day=1) == ()
+@pytest.mark.parametrize("reason", ["refused", "not filled"])
+def test_an_entry_that_never_filled_is_no_trade(reason):
+    assert found(ended(5, 0, reason=reason), cooldown_minutes=10) == ()
+    assert found(ended(5, 0, reason=reason), max_trades_per_day=1) == ()
+    # It neither lengthens a row of losses nor ends it.
+    lost = ended(9, -1)
+    assert found(lost, ended(7, 0, reason=reason), ended(5, -1), max_loss_streak=3) == ()
+    assert [lock.kind for lock in found(lost, ended(7, 0, reason=reason), ended(5, -1), max_loss_streak=2)] == [
+        "loss_streak"
+    ]
 
 
 def test_failures_lock_from_the_last_of_them():

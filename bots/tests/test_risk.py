@@ -544,6 +544,28 @@ def test_examining_stops_at_the_first_denial_and_hands_shrinks_on():
     assert verdicts[-1].effect == "deny"
 
 
+def test_a_verdict_writes_its_sentence_when_it_is_read_and_is_equal_where_it_reads_the_same():
+    written = []
+
+    def sentence() -> str:
+        written.append(1)
+        return "Enough."
+
+    verdict = Verdict("allow", "margin_use", d(1), d("0.5"), sentence)
+    assert not written
+    assert (verdict.text, verdict.as_json()["text"]) == ("Enough.", "Enough.")
+    assert verdict == Verdict("allow", "margin_use", d(1), d("0.5"), "Enough.")
+    assert verdict != Verdict("allow", "margin_use", d(1), d("0.5"), "Too much.")
+
+
+def test_no_rule_writes_a_sentence_for_what_it_allows_before_it_is_read():
+    _, verdicts = examine(candidate(), context())
+    written = {verdict.code for verdict in verdicts if isinstance(verdict.words, str)}
+    # Those without a number have nothing to write.
+    numbered = {verdict.code for verdict in verdicts if verdict.value is not None and verdict.effect == "allow"}
+    assert written & numbered == {"stop_side", "target_side", "venue_limits"}
+
+
 def test_a_verdict_is_stored_with_code_limit_and_value():
     verdict = Verdict("shrink", "margin_use", d("0.60"), Decimal(2) / 3, "Too much.", d(1))
 

@@ -106,6 +106,11 @@ class Portfolio:
                 return held
         return None
 
+    @property
+    def parts(self) -> tuple[HeldPosition | PendingEntry, ...]:
+        """Positions, then live entries."""
+        return (*self.positions, *self.pending)
+
     # Plain loops: a book is added up several times at each decision, and most hold next to nothing.
     @property
     def unrealised(self) -> Decimal:
@@ -140,14 +145,14 @@ class Portfolio:
     def exposure(self) -> Decimal:
         """Sum of the notionals of positions and live entries."""
         total = ZERO
-        for part in (*self.positions, *self.pending):
+        for part in self.parts:
             total += part.notional
         return total
 
     @property
     def occupied(self) -> frozenset[str]:
         """Symbols that take up one of the allowed positions."""
-        return frozenset([part.symbol for part in (*self.positions, *self.pending)])
+        return frozenset([part.symbol for part in self.parts])
 
 
 @dataclass(frozen=True, slots=True)

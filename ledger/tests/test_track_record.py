@@ -92,6 +92,15 @@ def test_one_that_closed_earlier_but_was_booked_later_takes_its_place(book):
     assert found == afresh(book)
 
 
+def test_those_that_closed_in_one_second_follow_each_other_by_their_ids(book):
+    for net in ("10", "20", "-5", "-6", "-7"):
+        close(book, net, 1)
+    assert (afresh(book).positions.winning_streak, afresh(book).positions.current_streak) == (2, -3)
+    close(book, "9", 1)
+    assert record(book) == afresh(book)
+    assert record(book).positions.current_streak == 1
+
+
 def test_the_last_day_grows(book):
     builders.equity_point(book, "10000", at=NOW)
     record(book)

@@ -98,12 +98,7 @@ class VenueState:
 
     def active(self, symbol: str) -> bool:
         """Whether a candle of this instrument needs to be looked at: it has a position or orders here."""
-        if symbol in self.positions:
-            return True
-        for order in self.orders:
-            if order.request.symbol == symbol:
-                return True
-        return False
+        return symbol in self.positions or symbol in [order.request.symbol for order in self.orders]
 
     def holding(self, position: VenuePosition) -> "VenueState":
         """The same with this position; one without quantity is taken out."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bots.domain.briefing import Briefing
 from bots.domain.risk import prices
+from bots.domain.significant import decimal
 from bots.domain.sizing import stop_at, target_at
 from bots.domain.wording import exact
 from markets.domain.snapshot import InstrumentView
@@ -37,7 +38,7 @@ def entry(
     *,
     long: bool,
     conviction: float,
-    distance: float,
+    distance: Decimal | float,
     reward: float | None,
     reason: str,
 ) -> Raw:
@@ -58,12 +59,12 @@ def entry(
     return item
 
 
-def planned_stop(briefing: Briefing, view: InstrumentView, *, long: bool, distance: float) -> Decimal:
+def planned_stop(briefing: Briefing, view: InstrumentView, *, long: bool, distance: Decimal | float) -> Decimal:
     """The stop at `distance` from the mark, moved to where the policy's least and most distance let it be."""
     policy = briefing.policy
     found = prices(view, long, policy.max_slippage)
     judged, edge = found.judged, found.low if long else found.high
-    wanted = abs(judged - edge) + Decimal(repr(distance))
+    wanted = abs(judged - edge) + decimal(distance)
     least = max(judged * policy.min_stop_distance, abs(judged - edge)) * MARGIN
     most = judged * policy.max_stop_distance / MARGIN
     return stop_at(judged, min(max(wanted, least), most), long, view.rules)

@@ -9,6 +9,7 @@ import numpy as np
 
 from bots.domain.briefing import Briefing
 from bots.domain.foresight import Foresight, Past
+from bots.domain.levels import percent_away
 from bots.domain.policy import Policy
 from bots.domain.risk import prices, unit_loss
 from markets.domain.candles import Floats
@@ -58,8 +59,8 @@ class SmaCross:
     def _entry(self, briefing: Briefing, view: InstrumentView, long: bool, timeframe: str) -> Raw:
         policy, rules, price = briefing.policy, view.rules, view.quote.last
         sign = 1 if long else -1
-        stop = rules.price(price * (1 - sign * Decimal(repr(self.stop))))
-        target = rules.price(price * (1 + sign * Decimal(repr(self.target))))
+        stop = rules.price(price - sign * percent_away(price, Decimal(repr(self.stop))))
+        target = rules.price(price + sign * percent_away(price, Decimal(repr(self.target))))
         judged = prices(view, long, policy.max_slippage).judged
         loss = unit_loss(judged, stop, long, policy.max_slippage, rules.taker_fee)
         part = Decimal(repr(self.share)) * loss / (price * policy.risk_per_trade)

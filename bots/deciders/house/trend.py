@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from bots.domain.briefing import Briefing
 from bots.domain.foresight import Foresight, Past
+from bots.domain.levels import atr_away, swing_stop
 from bots.domain.policy import Policy
+from bots.domain.significant import decimal
+from markets.domain.rounding import ZERO
 from markets.domain.snapshot import InstrumentView
 
 from . import proposals
@@ -29,7 +33,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """Enters with the trend of the middle timeframe, leaves when its averages cross back."""
+    """Enters with the trend of the middle timeframe, leaves when its averages cross back.
+
+    The stop is `stop_atr` average true ranges away, or with `swing` beyond the extreme of so many last candles; the
+    target is further by `target_atr` over `stop_atr`.
+    """
 
     name: ClassVar[str] = "house:trend"
     remote: ClassVar[bool] = False
@@ -38,6 +46,7 @@ class Trend:
     min_adx: float = 20.0
     stop_atr: float = 2.0
     target_atr: float = 3.0
+    swing: int = 0
 
     def decide(self, briefing: Briefing) -> dict[str, Any]:
         timeframe = proposals.middle(briefing.timeframes)
@@ -85,10 +94,20 @@ class Trend:
             view,
             long=reading.long,
             conviction=conviction,
-            distance=self.stop_atr * reading.atr,
+            distance=self._distance(view, timeframe, reading.long),
             reward=self.target_atr / self.stop_atr,
-            reason=f"Trend {'up' if reading.long else 'down'}: {words}; stop {self.stop_atr:g} ATR away.",
+            reason=f"Trend {'up' if reading.long else 'down'}: {words}; stop {self._where()}.",
         )
+
+    def _distance(self, view: InstrumentView, timeframe: str, long: bool) -> Decimal:
+        """Of the stop from the mark; zero where the price has run through the swing already."""
+        edge = swing_stop(view, timeframe, self.swing, long) if self.swing > 0 else None
+        if edge is None:
+            return atr_away(view, timeframe, decimal(self.stop_atr)) or ZERO
+        return max(view.quote.mark - edge if long else edge - view.quote.mark, ZERO)
+
+    def _where(self) -> str:
+        return f"beyond the last {self.swing} candles" if self.swing > 0 else f"{self.stop_atr:g} ATR away"
 
     def _why_not(self, briefing: Briefing, symbol: str, reading: Reading) -> str:
         if reading.adx < self.min_adx:
