@@ -14,7 +14,6 @@ from ledger import heartbeats
 from markets import charting
 
 from . import cycle, dispatch, live_dispatch, previews, replaying, reservations, trials
-from .backtests import lab
 
 TICK_SECONDS = 0.95
 MESSAGE_SECONDS = 20  # longer than until it is sent again, so that one of them is always good
@@ -87,6 +86,8 @@ def enqueue_trial(model_id: int) -> None:
 @shared_task(name="bots.tasks.run_backtests", ignore_result=True)
 def run_backtests() -> int:
     """Run the backtests that wait: told by whoever asks for one, and now and then by the clock."""
+    from .backtests import lab  # tasks are loaded by every command, and reports are needed by none of them
+
     return lab.work(draining=DRAIN.is_set)
 
 

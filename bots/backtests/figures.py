@@ -45,7 +45,7 @@ def figures(result: Result) -> Figures:
     kept = Kept(Closed().and_then(columns(result.closed)), 0, _days(lines))
     paid = {began // DAY: cash}
     instead = with_every_day(dict(_ends(lines.times, lines.held_instead)), paid)
-    return Figures(told(kept, [(began, cash)]), daily_figures(instead), lines)
+    return Figures(told(kept, [(began, result.setup.cash)]), daily_figures(instead), lines)
 
 
 def columns(closed: Sequence[Position]) -> Columns:

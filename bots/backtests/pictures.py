@@ -105,7 +105,8 @@ def candles(drawn: dict[str, Any]) -> SafeString:
         return _nothing("There are no candles to draw.")
     width = times[1] - times[0]
     frame = _frame([times[0], times[-1] + width], [*drawn["low"], *drawn["high"]])
-    up, down = [], []
+    up: list[str] = []
+    down: list[str] = []
     columns = (drawn[name] for name in ("open", "high", "low", "close"))
     for at, opened, high, low, closed in zip(times, *columns, strict=True):
         x, half = frame.x(at + width / 2), frame.x(frame.left + width) * 0.32

@@ -13,7 +13,7 @@ from bots.deciders import Decider
 from bots.domain.frequency import frequency
 from ledger.models import User
 
-from . import loader, options
+from . import ended, loader, options
 from .engine import Backtest, Result, Setup
 from .loader import NotThere
 from .market import Market
@@ -39,7 +39,7 @@ class Prepared:
         engine = Backtest(self.market, self.setup, getattr(decider, "heard", None), passed)
         if (watch := getattr(decider, "watch", None)) is not None:
             watch(engine)
-        return engine.run(), perf_counter() - begun
+        return ended.settled(engine.run()), perf_counter() - begun
 
 
 def prepare(request: Request, *, owner: User | None = None, run: Any = None) -> Prepared:
@@ -54,7 +54,8 @@ def prepare(request: Request, *, owner: User | None = None, run: Any = None) -> 
         decider=asked.decider, policy=asked.policy, timeframes=asked.timeframes, interval=asked.interval,
         cash=found.cash, seed=asked.seed,
     )  # fmt: skip
-    decider, about = asked.decider, {}
+    decider: Decider = asked.decider
+    about: dict[str, Any] = {}
     if isinstance(decider, options.Unmade):
         from . import remembered  # models and their clients: what strategies in code do not need
 

@@ -10,7 +10,7 @@ from typing import Any
 from ledger.domain import performance
 from markets.domain.rounding import ZERO
 
-from . import curve
+from . import curve, ended
 from .engine import Result
 from .tables import tables
 
@@ -98,4 +98,4 @@ def warnings(result: Result) -> list[str]:
         found.append(f"The venue refused {orders}. {result.refusals[0]}")
     if any(one.rules.assumed for one in result.market.listed):
         found.append("The rules of an instrument are assumed: its fees and steps may be others.")
-    return found
+    return [*found, *ended.told(result)]

@@ -70,7 +70,11 @@ def _beside_holding(found: Figures) -> list[str]:
     own, instead = found.record.on_equity.total_return, found.held_instead.total_return
     if own is None or instead is None or own >= instead:
         return []
-    return [f"Doing nothing was better: buy and hold made {instead:+.1%}, this {own:+.1%}."]
+    return [f"Doing nothing was better: buy and hold made {_signed(instead)}, this {_signed(own)}."]
+
+
+def _signed(share: float) -> str:
+    return f"{share:+.1%}".replace("-", "−")
 
 
 def _open(result: Result) -> list[str]:
@@ -80,7 +84,7 @@ def _open(result: Result) -> list[str]:
         return []
     count = len(result.open)
     what = "A position is" if count == 1 else f"{count} positions are"
-    worth = f"{total - closed:+,.2f} of the result of {total:+,.2f} is not realised"
+    worth = f"{total - closed:+,.2f} of the result of {total:+,.2f} is not realised".replace("-", "−")
     return [f"{what} still open at the end: {worth}."]
 
 

@@ -2,8 +2,11 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from bots.backtests import loader, options
@@ -114,3 +117,14 @@ def test_an_exchange_without_candles_is_said():
 
 def test_percent_signs_are_read():
     assert options.read("sma_cross", "1m", ["fee=0.05%"]).costs == {"taker_fee": d("0.0005"), "maker_fee": d("0.0005")}
+
+
+def test_a_plain_run_loads_nothing_that_only_a_report_needs():
+    script = (
+        "import django, sys; django.setup(); import bots.management.commands.backtest;"
+        "heavy = ('bots.backtests.document', 'bots.backtests.luck', 'bots.backtests.runs', 'pandas', 'ccxt');"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=settings.BASE_DIR)
+
+    assert done.stdout.strip() == "[]", done.stderr

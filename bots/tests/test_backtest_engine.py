@@ -21,6 +21,8 @@ from markets.domain.candles import MINUTE, TIMEFRAMES, Candles, instant, resampl
 
 START = 1_741_000_000_000 // (256 * MINUTE) * 256 * MINUTE
 
+FORESEEING = ("house:breakout", "house:equal_weight", "house:mean_reversion", "house:sma_cross", "house:trend")
+
 
 def minutes(seed=1, count=1500, *, step=0.001, start=100.0, holes=(), noise=0.0004) -> Candles:
     """A lively walk of minutes from `START` on, without the candles at `holes`."""
@@ -60,7 +62,9 @@ def told(result):
 
 
 @pytest.mark.requirement("BKT-03")
-@pytest.mark.parametrize("name", ["house:sma_cross", "house:trend", "house:mean_reversion", "house:breakout"])
+@pytest.mark.parametrize(
+    "name", ["house:sma_cross", "house:trend", "house:mean_reversion", "house:breakout", "house:equal_weight"]
+)
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), holes=st.lists(st.integers(10, 1190), max_size=3))
 def test_what_a_decider_foresees_changes_nothing(name, seed, holes):

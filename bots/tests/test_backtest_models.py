@@ -44,7 +44,8 @@ def model(server, alice):
 def wanted(*settings, **fields):
     defaults = {
         "decider": "model:fake/one", "exchange": "binanceusdm", "symbols": (BTC,), "timeframe": "5m",
-        "start": f"{instant(START + 900 * MINUTE):%Y-%m-%dT%H:%M}", "settings": ("cap=60", "shadow=0", "timeframes=5m,1h", *settings),
+        "start": f"{instant(START + 900 * MINUTE):%Y-%m-%dT%H:%M}",
+        "settings": ("cap=60", "shadow=0", "timeframes=5m,1h", *settings),
     }  # fmt: skip
     return Request(**defaults | fields)
 

@@ -11,12 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bots.backtests import figures, luck, preparing, reading, tables
+from bots.backtests import curve, ended, figures, luck, preparing, reading, tables
 from bots.backtests.document import TRADES, document
+from bots.backtests.engine import Backtest
 from bots.backtests.provenance import fingerprint
 from bots.backtests.request import Request
 from bots.tests.test_backtest_command import BTC, stored  # noqa: F401
+from bots.tests.test_backtest_engine import START
 from ledger.domain.statistics import Closed, position_figures
+from markets.domain.candles import MINUTE, instant
+from markets.models import Candle
 
 pytestmark = pytest.mark.django_db
 ETH = "ETH/USDT:USDT"
@@ -242,3 +246,36 @@ def test_reports_side_by_side(report, stored):  # noqa: F811
     assert "polyline" in reading.compared([report, other])["picture"]
     assert reading.differing([report, other])[0] == ("Decider", ["house:sma_cross", "house:trend"])
     assert reading.differing([report, report]) == []
+
+
+# --- Candles that end ------------------------------------------------------------------------------------
+
+
+@pytest.mark.requirement("BKT-02")
+def test_what_is_held_where_candles_end_is_closed_at_the_last_close_and_said(stored):  # noqa: F811
+    end = START + 1_000 * MINUTE
+    Candle.objects.filter(instrument__symbol=ETH, open_time__gte=end).delete()
+    prepared = preparing.prepare(asked(decider="buy_and_hold"))
+    before = Backtest(prepared.market, prepared.setup).run()
+    result, seconds = prepared.run()
+
+    [gone] = [one for one in result.closed if one.exit_reason == "candles ended"]
+    eth = result.market.courses[ETH]
+    last = eth.rules.price(float(eth.candles.close[-1]))
+    assert (gone.symbol, gone.closed_at) == (ETH, instant(end))
+    assert gone.figures.exit_value == gone.figures.entry_quantity * last
+    assert [one.symbol for one in result.open] == [BTC]
+    assert result.cash - before.cash == gone.net - next(one.net for one in before.open if one.symbol == ETH)
+    held = result.open[0].held(result.market.courses[BTC].quote(result.market.instants).mark)
+    assert result.equity == result.cash + held.unrealised
+    assert curve.equity(result)[-1] == pytest.approx(float(result.equity))
+    report = document(prepared, result, seconds)
+    assert any(f"The candles of {ETH} end at" in s and "closed at the last close" in s for s in report["warnings"])
+
+
+def test_a_last_candle_that_is_missing_ends_nothing(stored):  # noqa: F811
+    Candle.objects.filter(instrument__symbol=ETH, open_time__gte=START + 1_495 * MINUTE).delete()
+    result, _ = preparing.prepare(asked(decider="buy_and_hold")).run()
+
+    assert ended.told(result) == []
+    assert len(result.open) == 2

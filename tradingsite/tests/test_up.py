@@ -116,3 +116,28 @@ def test_the_arena_moves_without_reload(tmp_path, browser):
         )
         assert page.evaluate("window.notReloaded") is True
         assert outside == []
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.requirement("BKT-01")
+@pytest.mark.requirement("BKT-04")
+def test_a_backtest_asked_for_by_page_runs_in_a_process_of_its_own(tmp_path, browser):
+    with Up(tmp_path) as up:
+        page, complaints = browser.new_page(), []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: line.type in ("error", "warning") and complaints.append(line.text))
+        page.goto(up.wait_until_ready().link)
+        page.goto(f"{up.address}/backtests/")
+        assert "None yet." in page.locator("#runs").inner_text()
+        page.select_option("select[name=decider]", "house:sma_cross")
+        page.locator(".stored label", has_text="BTC/USDT:USDT").locator("input").check()
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.get_by_text("What made it").wait_for(timeout=60_000)
+        assert page.locator(".plot svg").count() >= 4
+        for width in (390, 1440):
+            page.set_viewport_size({"width": width, "height": 900})
+            for address in (page.url, f"{up.address}/backtests/", f"{up.address}/backtests/compare/?id=1&id=1"):
+                page.goto(address)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        assert complaints == []

@@ -1,9 +1,12 @@
 """Buy and hold: the baseline that asks whether trading was worth it at all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bots.domain.briefing import Briefing
+from bots.domain.foresight import Foresight, Past
+from bots.domain.policy import Policy
 from markets.domain.snapshot import InstrumentView
 
 from . import proposals
@@ -32,6 +35,9 @@ class BuyAndHold:
             places -= item["action"] == "open_long"
             items.append(item)
         return proposals.answer("Buys once and holds." if fresh else "Bought and holding.", items)
+
+    def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:
+        return {symbol: proposals.only_while_flat(one, timeframes[0]) for symbol, one in past.items()}
 
     def _item(self, briefing: Briefing, view: InstrumentView, fresh: bool, room: bool) -> Raw:
         held = briefing.portfolio.position(view.symbol)

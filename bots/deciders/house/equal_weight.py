@@ -1,10 +1,13 @@
 """Equal weights: the same money into every instrument, once. What the market gives to whoever chooses nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from bots.domain.briefing import Briefing
+from bots.domain.foresight import Foresight, Past
+from bots.domain.policy import Policy
 from bots.domain.risk import prices, unit_loss
 from markets.domain.snapshot import InstrumentView
 
@@ -35,6 +38,9 @@ class EqualWeight:
             items.append(self._item(briefing, view, fresh, places > 0))
             places -= items[-1]["action"] == "open_long"
         return proposals.answer("Buys each once." if fresh else "Bought in equal parts and holding.", items)
+
+    def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:
+        return {symbol: proposals.only_while_flat(one, timeframes[0]) for symbol, one in past.items()}
 
     def _item(self, briefing: Briefing, view: InstrumentView, fresh: bool, room: bool) -> Raw:
         if not fresh:

@@ -7,7 +7,10 @@ targets are set from the judged price, so that reward to risk is what the rules 
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from bots.domain.briefing import Briefing
+from bots.domain.foresight import Foresight, Past
 from bots.domain.risk import prices
 from bots.domain.significant import decimal
 from bots.domain.sizing import stop_at, target_at
@@ -86,6 +89,13 @@ def places(briefing: Briefing) -> int:
 def at_tick(view: InstrumentView, value: float) -> str:
     """A price for a sentence, with as many digits as the instrument has."""
     return exact(view.rules.price(value))
+
+
+def only_while_flat(past: Past, timeframe: str) -> Foresight:
+    """For deciders that never do anything about what they hold."""
+    count = len(past.candles(timeframe).time)
+    never = np.zeros(count, bool)
+    return Foresight(timeframe, flat=np.ones(count, bool), long=never, short=never)
 
 
 def middle(timeframes: tuple[str, ...]) -> str:
