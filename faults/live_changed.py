@@ -14,6 +14,7 @@ from .live_broken import held
 from .recovery import Result
 from .stage import Stage
 
+AHEAD, STEPS = (-3600.0, 0.8, 3600.0, -2.0), (0.9, -0.7, 40.0)
 RATES = ("0.0001", "-0.00031", "0.000057", "0.0001", "-0.000013")
 
 
@@ -93,3 +94,34 @@ def modes_changed(stage: Stage, runs: int, lots: random.Random) -> Iterator[Resu
         if not any(order.reason for order in refused):
             more.append("The refusal does not say why.")
         yield scene.settled(fault, f"{what} changed", more)
+
+
+def away(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
+    """F12: the exchange is under maintenance, or nobody answers on its address, while a position is open."""
+    for number, scene in scenes(stage, runs):
+        held(scene)
+        what = ("maintenance", "nobody there")[number % 2]
+        seconds = lots.uniform(2, 6)
+        scene.fake.world.maintenance = what == "maintenance"
+        if what == "nobody there":
+            scene.fake.stop()
+        scene.trade("add", "0.05", wait=False)
+        time.sleep(seconds)
+        with scene.customer.lock:
+            trading.outsider(scene.customer, SYMBOL, "SELL", "0.03")  # what happens meanwhile is learnt afterwards
+        scene.fake.world.maintenance = False
+        fault = time.monotonic()
+        if what == "nobody there":
+            scene.fake.start()
+        yield scene.settled(fault, f"{what} for {seconds:.1f} s")
+
+
+def clock_wrong(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
+    """F15: the exchange's clock and ours are an hour or parts of a second apart, and one of them steps meanwhile."""
+    for number, scene in scenes(stage, runs, ahead=AHEAD):
+        scene.trade()
+        step, fault = STEPS[number % len(STEPS)], time.monotonic()
+        scene.fake.world.advance(step)
+        trading.fund(scene.customer, SYMBOL, "0.0001")
+        scene.trade("add", "0.05")
+        yield scene.settled(fault, f"{AHEAD[number % len(AHEAD)]:+g} s, then {step:+g} s")

@@ -46,7 +46,10 @@ def open_books(*, account: Account, wall: datetime) -> bool:
     later = venue.reports(after=told[-1].cursor if told else account.report_cursor)
     if len(later) > len(told) or (later and told and later[-1].cursor != told[-1].cursor):
         raise Unanswered("The account traded while its books were being opened; they are opened at the next try.")
+    told_at = venue.now() if hasattr(venue, "now") else None
     with transaction.atomic():
+        # By the venue's own clock where it has one, since that is what its reports are stamped with.
+        wall = told_at or wall
         begun = Account.objects.filter(pk=account.pk, books_from__isnull=True)
         account.report_cursor = told[-1].cursor if told else account.report_cursor
         if not begun.update(books_from=wall, report_cursor=account.report_cursor):
