@@ -66,6 +66,8 @@ class Exchange:
         if fate == REFUSED:
             return Refused("scripted", "The exchange refuses this order.")
         answer = self._submit(request)
+        if isinstance(answer, Refused) and answer.code == "duplicate_client_id":
+            return Unknown("The exchange has an order with this id already.")  # as live venues take it
         return Unknown("No answer within 10 s.") if fate == LOST else answer
 
     def cancel(self, client_id: str) -> Answer:
