@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 from markets.tests.fake_exchange import trading
 
@@ -21,7 +22,7 @@ TIMED_OUT = '{"code":-1007,"msg":"Timeout waiting for response from backend serv
 UNSURE = '{"code":-1000,"msg":"Unknown error, please check your request or try again later."}'
 NO_STOPS = '{"code":-4120,"msg":"Order type not supported for this endpoint."}'
 # What becomes of the answer to an order; the last one never arrives.
-LOST_ANSWERS = (
+LOST_ANSWERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("answer dropped", "drop", {}), ("answer late", "delay", {"seconds": 3}), ("half an answer", "half", {}),
     ("-1007", "status", {"status": 408, "body": TIMED_OUT, "after": True}),
     ("503 unknown", "status", {"status": 503, "body": UNSURE, "after": True}),
@@ -135,7 +136,7 @@ def stop_lost(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
 
 def stop_not_replaced(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
     """F27: the stop is to move and the new one is refused or its answer lost; the old one stays until then."""
-    ways = (
+    ways: tuple[tuple[str, dict[str, Any]], ...] = (
         ("drop", {}),
         ("drop_before", {}),
         ("status", {"status": 400, "body": '{"code":-4045,"msg":"Reach max stop order limit."}'}),
@@ -143,7 +144,8 @@ def stop_not_replaced(stage: Stage, runs: int, lots: random.Random) -> Iterator[
     for number, scene in scenes(stage, runs):
         held(scene)
         kind, how = ways[number % len(ways)]
-        fault, uncovered = time.monotonic(), []
+        fault = time.monotonic()
+        uncovered: list[str] = []
         scene.fake.faults.add(kind, ALGO, method="POST", **how)
         scene.trade("adjust_exits", "0", stop="49500", wait=False)
         until = time.monotonic() + 3

@@ -27,4 +27,4 @@ def install(factor: float) -> None:
     live.WHOLE_EVERY /= factor
     made: Any = clients.client
     made.__kwdefaults__["timeout"] = max(clients.TIMEOUT_SECONDS / factor, 1.0)
-    budget.SharedGate._spend = lambda *_: None  # type: ignore[method-assign,assignment]
+    budget.SharedGate._spend = lambda *_: None  # type: ignore[method-assign]

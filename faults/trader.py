@@ -69,7 +69,7 @@ def _draft(wish: Mapping[str, Any], now: datetime) -> tuple[Any, Any]:
     from markets.models import Instrument
 
     instrument = Instrument.objects.get(exchange=wish["exchange"], symbol=wish["symbol"])
-    plan = {name: Decimal(wish[name]) for name in ("stop", "target") if wish.get(name)}
+    plan: dict[str, Any] = {name: Decimal(wish[name]) for name in ("stop", "target") if wish.get(name)}
     if wish["kind"] == "open":
         plan["expires_at"] = now + timedelta(days=1)
     draft = IntentDraft(

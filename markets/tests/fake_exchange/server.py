@@ -87,7 +87,8 @@ class FakeExchange:
     def open(self) -> None:
         """Take the port. Called by `start` and `run`."""
         if self._socket is None:
-            self._socket = socket.socket()
+            # With the protocol named, asyncio sends each answer at once; without, every answer is 40 ms late.
+            self._socket = socket.socket(proto=socket.IPPROTO_TCP)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self._socket.bind(("127.0.0.1", self.port))
             self._socket.listen(128)  # whoever comes before the server serves, waits
