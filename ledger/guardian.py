@@ -19,6 +19,7 @@ from markets.models import Feed
 from . import ordering, reports
 from .closing import close_all, glance, leaving, open_positions
 from .domain.enforcement import ENTRY_LIFETIME, exit_due
+from .gateway import muted
 from .models import Book, Order, OrderState, Position, PositionState, Role, TradingState
 from .protection import protect, unfit
 
@@ -31,7 +32,7 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     Where nothing is due this is four statements, whatever the number of accounts and positions.
     """
     acted = 0
-    needy = {position.account_id for position in glance(feed) if _exit_due(position, now) or unfit(position, now)}
+    needy = {position.account_id for position in glance(feed) if _needy(position, now)}
     positions = open_positions(account__in=needy) if needy else []
     for _, held in groupby(positions, key=attrgetter("account_id")):
         with one_account():
@@ -39,6 +40,10 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     acted += _sweep_orphans(feed, now)
     _finish_flatten(feed)
     return acted
+
+
+def _needy(position: Position, now: datetime) -> bool:
+    return not muted(position.account) and bool(_exit_due(position, now) or unfit(position, now))
 
 
 @contextmanager

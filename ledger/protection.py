@@ -165,12 +165,20 @@ def _exposed(position: Position, now: datetime) -> str:
     if leaving(position, now):
         return ""
     return exposed(
-        covered=stopped(position) and not _overdue(position, now),
+        covered=(stopped(position) and not _overdue(position, now)) or _may_wait(position, now),
         target=position.target,
         target_rests=bool(live(position, Role.TARGET)),
         mark=position.mark,  # type: ignore[attr-defined]
         long=position.long,
     )
+
+
+def _may_wait(position: Position, now: datetime) -> bool:
+    """Whether a stop that is missing may still come: at a venue that did not refuse it, and for a few seconds only."""
+    if position.account.certain or impatient(position.unprotected_since, now):
+        return False
+    stops = [order for order in position.protective if order.role == Role.STOP]  # type: ignore[attr-defined]
+    return not stops or stops[-1].state != OrderState.REFUSED
 
 
 def stopped(position: Position) -> bool:
