@@ -93,3 +93,37 @@ def modes_changed(stage: Stage, runs: int, lots: random.Random) -> Iterator[Resu
         if not any(order.reason for order in refused):
             more.append("The refusal does not say why.")
         yield scene.settled(fault, f"{what} changed", more)
+
+
+def away(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
+    """F12: the exchange is under maintenance, or nobody answers on its address, while a position is open."""
+    for number, scene in scenes(stage, runs):
+        held(scene)
+        what = ("maintenance", "nobody there")[number % 2]
+        seconds = lots.uniform(2, 6)
+        (scene.fake.stop if what == "nobody there" else lambda: setattr(scene.fake.world, "maintenance", True))()
+        scene.trade("add", "0.05", wait=False)
+        time.sleep(seconds)
+        with scene.customer.lock:
+            trading.outsider(scene.customer, SYMBOL, "SELL", "0.03")  # what happens meanwhile is learnt afterwards
+        scene.fake.world.maintenance = False
+        fault = time.monotonic()
+        if what == "nobody there":
+            scene.fake.start()
+        yield scene.settled(fault, f"{what} for {seconds:.1f} s")
+
+
+def clock_wrong(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
+    """F15: the exchange's clock and ours step apart, by parts of a second or by an hour, with a position open."""
+    steps = (-3600.0, 0.8, 3600.0, -1.3, 45.0)
+    for number, scene in scenes(stage, runs):
+        step = steps[number % len(steps)]
+        scene.trade()
+        fault = time.monotonic()
+        scene.fake.world.advance(step)
+        try:
+            trading.fund(scene.customer, SYMBOL, "0.0001")
+            scene.trade("add", "0.05")
+            yield scene.settled(fault, f"{step:+g} s")
+        finally:
+            scene.fake.world.advance(-step)
