@@ -19,7 +19,7 @@ from markets.models import Feed
 from . import ordering, reports
 from .closing import close_all, glance, leaving, open_positions
 from .domain.enforcement import ENTRY_LIFETIME, exit_due
-from .gateway import muted
+from .gateway import NoVenue, muted
 from .models import Book, Order, OrderState, Position, PositionState, Role, TradingState
 from .protection import protect, unfit
 
@@ -51,7 +51,7 @@ def one_account() -> Iterator[None]:
     """Work on one account: where its venue does not answer, the others are looked after all the same."""
     try:
         yield
-    except Unanswered as silence:
+    except (Unanswered, NoVenue) as silence:
         log.warning("venue_unanswered", why=str(silence))
 
 
@@ -95,7 +95,8 @@ def _sweep_orphans(feed: Feed, now: datetime) -> int:
     for _, mine in groupby(orders, key=attrgetter("account_id")):
         cancelled = [order for order in mine if order.state != OrderState.PLANNED]
         if cancelled:
-            reports.cancel(account=cancelled[0].account, orders=cancelled, now=now)
+            with one_account():
+                reports.cancel(account=cancelled[0].account, orders=cancelled, now=now)
     return len({order.account_id for order in orders})
 
 
