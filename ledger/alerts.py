@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from markets import broadcast
 from markets.feeds import clock
@@ -143,13 +144,15 @@ def _dust(position: Position) -> Trouble:
 
 
 def _unprotected(wall: datetime) -> Iterator[Trouble]:
-    rows = Position.objects.open().filter(
-        intent__isnull=False, account__kind=AccountKind.LIVE, unprotected_since__lt=wall - STOP_PATIENCE
-    )
+    stops = Order.objects.resting().filter(position=OuterRef("pk"), role=Role.STOP)
+    bare = Q(unprotected_since__lt=wall - STOP_PATIENCE) | (~Exists(stops) & Q(opened_at__lt=wall - STOP_PATIENCE))
+    rows = Position.objects.open().filter(bare, intent__isnull=False, account__kind=AccountKind.LIVE)
     for position in rows.select_related("book", "instrument"):
+        since = position.unprotected_since or position.opened_at or wall
+        does = "it is being closed" if settings.LIVE_TRADING else "and live trading is off here, so nobody places one"
         sentence = (
-            f"{position.book.name} holds {position.instrument.symbol} without a stop at the venue since "
-            f"{position.unprotected_since:%H:%M:%S} UTC; it is being closed."
+            f"{position.book.name} holds {position.instrument.symbol} without a stop at the venue, bare since "
+            f"{since:%Y-%m-%d %H:%M:%S} UTC; {does}."
         )
         yield _of_book(AlertKind.UNPROTECTED, position.pk, Severity.CRITICAL, sentence, position.book)
 

@@ -95,9 +95,10 @@ def set_aside(*, position: Position, at: datetime) -> None:
 
 
 def _keep(book: Book, instrument_id: int, held: VenuePosition, at: datetime) -> None:
-    size = abs(held.quantity)
+    account, size = book.account, abs(held.quantity)
+    assert account is not None
     Position.objects.create(
-        account_id=book.account_id, book=book, instrument_id=instrument_id, state=PositionState.OPEN,
+        account=account, book=book, instrument_id=instrument_id, state=PositionState.OPEN,
         long=held.quantity > 0, quantity=held.quantity, size=size, cost=held.cost, entry_value=held.cost,
         entry_quantity=size, margin=held.margin, leverage=held.leverage, opened_at=at,
     )  # fmt: skip
