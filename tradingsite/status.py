@@ -47,7 +47,9 @@ class RefusedDataSerializer(serializers.Serializer):
 
 class MarketDataSerializer(serializers.Serializer):
     exchange = serializers.CharField()
-    source = serializers.CharField(allow_blank=True, help_text="stream, polling, or empty where nothing comes.")
+    transport = serializers.CharField(
+        source="source", allow_blank=True, help_text="stream, polling, or empty where nothing comes."
+    )
     breaker = serializers.CharField(help_text="closed while the exchange answers; open or probing while it does not.")
     reason = serializers.CharField(allow_blank=True)
     open_until = serializers.DateTimeField(allow_null=True, help_text="Nothing is asked before this wall time.")

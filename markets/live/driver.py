@@ -146,7 +146,8 @@ class Driver:
 
     def questions(self, now: datetime) -> list[Question]:
         """What is to be asked by REST: prices older than they should be, and what no stream brings."""
-        symbols, found = list(self.instruments), []
+        symbols = list(self.instruments)
+        found: list[Question] = []
         lagging = [one.symbol for one in self.instruments.values() if self._lags(one, now)]
         if lagging:
             found.append(partial(market_data.prices, self.exchange, lagging))
