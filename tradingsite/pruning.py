@@ -6,6 +6,9 @@ Trades, orders, positions, cash, intents and decisions that acted or were refuse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.conf import settings
+from django.utils import timezone
+
 from bots import retention as bots
 from ledger import retention as ledger
 from ledger.models import EquityPoint
@@ -19,4 +22,6 @@ def prune(*, days: Mapping[str, int], dry_run: bool = False) -> Iterator[tuple[A
     hourly = max(days["equity"], days["equity_hourly"])
     yield EquityPoint, ledger.equity_points(days=days["equity"], hourly_days=hourly, dry_run=dry_run)
     yield PaperReport, ledger.reports(days=days["reports"], dry_run=dry_run)
-    yield Candle, markets.candles(days=days["candles"], dry_run=dry_run)
+    simulated = markets.candles(days=days["candles"], dry_run=dry_run)
+    real = markets.real_candles(days=settings.KEEP_REAL_CANDLES, now=timezone.now(), dry_run=dry_run)
+    yield Candle, simulated + real

@@ -237,6 +237,9 @@ KEEP_DAYS = {
     "reports": env.int("KEEP_REPORTS_DAYS", default=7),
 }
 
+# Candles of real exchanges by timeframe, in days; those that are not named are kept for ever.
+KEEP_REAL_CANDLES = problems.timeframe_days(GIVEN.get("KEEP_REAL_CANDLES", ""))
+
 # --- People ----------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "ledger.User"
