@@ -59,8 +59,8 @@ def real_candles(*, days: Mapping[str, int], now: datetime, dry_run: bool = Fals
     live = Feed.objects.filter(kind=FeedKind.LIVE).values("exchange")
     for instrument in Instrument.objects.filter(exchange__in=live).order_by("pk"):
         behind = Feed.objects.filter(kind=FeedKind.REPLAY, exchange=instrument.exchange, finished=False)
-        times = behind.exclude(market_now=None).values_list("market_now", flat=True)
-        at = milliseconds(min([now, *times]))
+        times = behind.values_list("market_now", flat=True)
+        at = milliseconds(min(time for time in (now, *times) if time is not None))
         for timeframe, kept in days.items():
             step = TIMEFRAMES[timeframe]
             removed += _older(instrument, timeframe, at - max(NEWEST * step, kept * DAY * TIMEFRAMES["1m"]), dry_run)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bots import market_chart, tasks
 from bots.tests import rows
@@ -124,6 +126,25 @@ def test_own_trades_and_plans_are_drawn(page, bot, address):
         ("entry", 50_000.0), ("stop", 49_000.0), ("target", 52_500.0), ("order", 48_000.0),
     }  # fmt: skip
     assert 'class="ladder"' in html
+
+
+def test_the_number_of_statements_does_not_grow_with_trades_and_positions(page, bot, alice, address):
+    def statements():
+        with CaptureQueriesContext(connection) as seen:
+            page.get(address)
+        return len(seen)
+
+    builders.position(bot.book)
+    builders.trade(bot.book)
+    page.get(address)
+    few = statements()
+    for number in range(3):
+        other = rows.bot(alice, name=f"other {number}")
+        builders.position(other.book)
+        for _ in range(5):
+            builders.trade(other.book)
+
+    assert statements() == few <= 34
 
 
 @pytest.mark.requirement("SEC-02")
