@@ -24,6 +24,7 @@ from markets.domain.candles import TIMEFRAMES, instant
 from markets.models import (
     Breaker,
     Candle,
+    DataAge,
     ExchangeState,
     Feed,
     FeedKind,
@@ -308,3 +309,12 @@ class QuoteAdmin(History):
             live=feed.kind == FeedKind.LIVE,
             step=feed.step_seconds,
         )
+
+
+@admin.register(DataAge)
+class DataAgeAdmin(History):
+    ordering = ("instrument", "part")
+    list_display = ("instrument", "part", "at", "received_at", "source")
+    list_filter = ("part", "source", "instrument__exchange")
+    list_select_related = ("instrument",)
+    search_fields = ("instrument__symbol",)

@@ -72,8 +72,9 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("markets.quote", "sell"),
             ("markets.fundingrate", "percent"),
             ("markets.seriesnote", "fact_check"),
+            ("markets.exchangestate", "cell_tower"),
+            ("markets.dataage", "hourglass_top"),
             ("markets.refuseddata", "block"),
-            ("markets.exchangestate", "lan"),
         ),
     ),
     (

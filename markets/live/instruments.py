@@ -50,7 +50,7 @@ def refresh(exchange: str, now: datetime, *, symbols: Sequence[str] | None = Non
         if _brought(row, _fields(exchange, found.get(symbol), row, hours.get(symbol), now))
     ]
     update_rows(changed, _RULES)
-    for symbol in sorted(wanted - known.keys()):
+    for symbol in [one for one in (symbols if symbols is not None else sorted(found)) if one in wanted - known.keys()]:
         fields = _fields(exchange, found[symbol], None, hours.get(symbol), now)
         base, quote, settle = listing.split(symbol)
         row, made = Instrument.objects.get_or_create(

@@ -13,7 +13,7 @@ from bots.models import Budget
 from bots.tests import models, rows
 from ledger import audit
 from ledger.tests import builders
-from markets.models import ExchangeState, FundingRate, RefusedData, SeriesNote
+from markets.models import DataAge, ExchangeState, FundingRate, RefusedData, SeriesNote
 from tradingsite.admin import SECTIONS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("UI-10")]
@@ -57,19 +57,17 @@ BUILDERS = {
     "ledger.trade": lambda n: builders.trade(instrument=coin(n)),
     "ledger.tradingstate": lambda n: state(n),
     "ledger.user": lambda n: builders.user(f"user{n}"),
+    "markets.dataage": lambda n: DataAge.objects.create(
+        instrument=coin(n), part="price", at=builders.NOW, received_at=builders.NOW, source="stream"
+    ),
+    "markets.refuseddata": lambda n: RefusedData.objects.create(
+        exchange="okx", symbol=f"C{n}", part="price", reason="jump", first_at=builders.NOW, last_at=builders.NOW
+    ),
     "markets.feed": lambda n: builders.feed(f"feed {n}"),
     "markets.instrument": lambda n: builders.quote(coin(n)).instrument,
     "markets.quote": lambda n: builders.quote(coin(n)),
     "markets.exchangestate": lambda n: ExchangeState.objects.create(exchange=f"exchange{n}"),
     "markets.fundingrate": lambda n: FundingRate.objects.create(instrument=coin(n), at=builders.NOW, rate="0.0001"),
-    "markets.refuseddata": lambda n: RefusedData.objects.create(
-        exchange="here",
-        symbol=f"C{n}",
-        part="candles 1m",
-        reason="bad_row",
-        first_at=builders.NOW,
-        last_at=builders.NOW,
-    ),
     "markets.seriesnote": lambda n: SeriesNote.objects.create(instrument=coin(n), timeframe="1m"),
 }
 every_model = pytest.mark.parametrize("label", sorted(BUILDERS))
