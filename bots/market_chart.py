@@ -11,7 +11,7 @@ from typing import Any
 
 from ledger.models import Order, Position, Role, Trade, User
 from markets import charting, history
-from markets.domain.candles import TIMEFRAMES, Candles, milliseconds
+from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds
 from markets.models import ChartValues, Feed, Instrument
 
 from .models import Bot
@@ -155,12 +155,10 @@ def _bots(scene: Scene) -> Mapping[int, Bot]:
 
 
 def _marks(scene: Scene, bots: Mapping[int, Bot], first: int) -> Iterable[dict[str, Any]]:
-    trades = Trade.objects.of(scene.user).filter(instrument=scene.instrument, account__feed=scene.feed)
-    for trade in trades.order_by("-id")[:MARKS]:
-        at = milliseconds(trade.at)
-        if at < first or (bot := bots.get(trade.book_id)) is None:
-            continue
-        step = TIMEFRAMES[scene.timeframe]
+    # By book and time, so that a long past is not read.
+    trades = Trade.objects.of(scene.user).filter(book__in=[*bots], at__gte=instant(first), instrument=scene.instrument)
+    for trade in trades.order_by("-at", "-id")[:MARKS]:
+        at, bot, step = milliseconds(trade.at), bots[trade.book_id], TIMEFRAMES[scene.timeframe]
         yield {
             "time": at // step * step // 1000,
             "side": trade.side,
@@ -171,18 +169,17 @@ def _marks(scene: Scene, bots: Mapping[int, Bot], first: int) -> Iterable[dict[s
 
 
 def _lines(scene: Scene, bots: Mapping[int, Bot]) -> Iterable[dict[str, Any]]:
-    held = Position.objects.of(scene.user).open().filter(instrument=scene.instrument, account__feed=scene.feed)
+    held = Position.objects.of(scene.user).open().filter(book__in=[*bots], instrument=scene.instrument)
     for position in held:
-        if (bot := bots.get(position.book_id)) is None or not position.quantity:
+        bot = bots[position.book_id]
+        if not position.quantity:
             continue
         entry = position.cost / abs(position.quantity)
         for kind, price in (("entry", entry), ("stop", position.stop), ("target", position.target)):
             if price is not None:
                 yield {"kind": kind, "price": float(price), "text": f"{bot.monogram} {kind}", "colour": bot.colour % 8}
-    entries = Order.objects.live().filter(
-        book__owner=scene.user, role=Role.ENTRY, instrument=scene.instrument, account__feed=scene.feed
-    )
+    entries = Order.objects.live().filter(book__in=[*bots], role=Role.ENTRY, instrument=scene.instrument)
     for order in entries:
-        bot, level = bots.get(order.book_id), order.price or order.trigger
-        if bot is not None and level is not None:
+        bot, level = bots[order.book_id], order.price or order.trigger
+        if level is not None:
             yield {"kind": "order", "price": float(level), "text": f"{bot.monogram} waits", "colour": bot.colour % 8}

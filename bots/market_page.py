@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef, Q, Subquery
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from ledger.models import Account, Position, User
+from ledger.models import Account, Book, Position, User
 from ledger.valuation import marked
 from markets import charting, quality
 from markets.domain.candles import TIMEFRAMES, instant, milliseconds
@@ -55,13 +55,18 @@ def instrument_and_feed(user: User, pk: int, feed: int | None) -> tuple[Instrume
     return instrument, found
 
 
+def books_on(user: User, feed: Feed) -> list[int]:
+    """The user's own books on a feed. Positions are found by book: their whole past is not read."""
+    return list(Book.objects.of(user).filter(account__feed=feed).values_list("pk", flat=True))
+
+
 def listing(user: User, feed: Feed | None, now: datetime | None) -> dict[str, Any]:
     """All instruments of a feed with their newest quotes and the viewer's open positions in each."""
     if feed is None:
         return {"market_lines": [], "feeds": feeds_of(user)}
     quotes = Quote.objects.filter(feed=feed).select_related("instrument").order_by("instrument__symbol")
     held: dict[int, list[Position]] = {}
-    for position in Position.objects.of(user).open().filter(account__feed=feed).select_related("book"):
+    for position in Position.objects.open().filter(book__in=books_on(user, feed)).select_related("book"):
         held.setdefault(position.instrument_id, []).append(position)
     lines = [{"quote": quote, "stale": _stale(feed, quote.at, now), "held": held.get(quote.instrument_id, [])}
              for quote in quotes]  # fmt: skip
@@ -125,7 +130,7 @@ def of(view: View) -> dict[str, Any]:
         view.user, feed, instrument, view.timeframe(opens), now, view.choices, tuple(opens),
         float(quote.last) if quote else None,
     )  # fmt: skip
-    positions = Position.objects.of(view.user).current().filter(instrument=instrument, account__feed=feed)
+    positions = Position.objects.current().filter(book__in=books_on(view.user, feed), instrument=instrument)
     rows = list(marked(positions).select_related("instrument", "book__bot"))
     rates = list(FundingRate.objects.filter(instrument=instrument, at__lte=now).order_by("-at")[:RATES])
     return {

@@ -150,8 +150,8 @@ class InstrumentAdmin(History):
 
     ordering = ("exchange", "symbol")
     list_display = (
-        "symbol", "chart", "exchange", "kind", "state", "last_price", "age", "candle_age", "funding_age", "refused",
-        "missing", "taker_fee", "rules_from",
+        "symbol", "chart", "exchange", "state", "last_price", "age", "candle_age", "funding_age", "refused", "missing",
+        "rules_from",
     )  # fmt: skip
     list_filter = ("exchange", "kind", "settle", "status", "assumed", "active")
     search_fields = ("symbol", "exchange")
@@ -275,8 +275,8 @@ class RefusedDataAdmin(History):
 class ExchangeStateAdmin(History):
     ordering = ("exchange",)
     list_display = (
-        "exchange", coloured("breaker", BREAKER_COLOURS), "failures", "open_until", "reason", "used", "wait_until", "clock_offset_ms", "source",
-        "rules_at",
+        "exchange", coloured("breaker", BREAKER_COLOURS), "failures", "open_until", "reason", "used", "wait_until",
+        "clock_offset_ms", "source", "rules_at",
     )  # fmt: skip
     hidden = ("lease_holder",)
 

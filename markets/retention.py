@@ -1,10 +1,10 @@
 """What markets may forget: candles of simulated markets, and reports of the paper venue that their reader has booked.
 
-Candles of real exchanges are never touched. Everything goes in small batches, each in a transaction of its own, so
-that trading goes on meanwhile.
+Candles of real exchanges go only where somebody said so, by timeframe. Everything goes in small batches, each in a
+transaction of its own, so that trading goes on meanwhile.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -47,6 +47,24 @@ def _simulated() -> Iterator[tuple[str, datetime]]:
         if feed.market_now is not None and (feed.running or newest[feed.stem] == feed):
             behind[feed.exchange] = min(behind.get(feed.exchange, feed.market_now), feed.market_now)
     yield from sorted(behind.items())
+
+
+def real_candles(*, days: Mapping[str, int], now: datetime, dry_run: bool = False) -> int:
+    """Remove candles of exchanges that are followed live and older than the `days` of their timeframe; how many.
+
+    A timeframe that is not named keeps all, and each keeps `NEWEST`. Nothing goes that a replay still has before it.
+    `now` is wall time.
+    """
+    removed = 0
+    live = Feed.objects.filter(kind=FeedKind.LIVE).values("exchange")
+    for instrument in Instrument.objects.filter(exchange__in=live).order_by("pk"):
+        behind = Feed.objects.filter(kind=FeedKind.REPLAY, exchange=instrument.exchange, finished=False)
+        times = behind.values_list("market_now", flat=True)
+        at = milliseconds(min(time for time in (now, *times) if time is not None))
+        for timeframe, kept in days.items():
+            step = TIMEFRAMES[timeframe]
+            removed += _older(instrument, timeframe, at - max(NEWEST * step, kept * DAY * TIMEFRAMES["1m"]), dry_run)
+    return removed
 
 
 def _older(instrument: Instrument, timeframe: str, before: int, dry_run: bool) -> int:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from markets.domain.candles import TIMEFRAMES
+
 Values = Mapping[str, str]
 
 ENVIRONMENTS = ("development", "testing", "production")
@@ -73,6 +75,19 @@ def whole_numbers(values: Values) -> Iterator[str]:
         text = values.get(name, str(least)).strip()
         if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
             yield f"{name} is {text!r}; it must be a whole number from {least} to {most}."
+
+
+def timeframe_days(text: str) -> dict[str, int]:
+    """Days by timeframe of a text such as `1m:90,5m:730`. Raises ValueError."""
+    pairs = (word.partition(":") for word in words(text))
+    return {timeframe: int(days) for timeframe, _, days in pairs}
+
+
+def kept_candles(values: Values) -> Iterator[str]:
+    for word in words(values.get("KEEP_REAL_CANDLES", "")):
+        timeframe, _, days = word.partition(":")
+        if timeframe not in TIMEFRAMES or not (days.isascii() and days.isdigit() and 1 <= int(days) <= CENTURY):
+            yield f"KEEP_REAL_CANDLES holds {word!r}; it must be a timeframe and days, such as 1m:90,5m:730."
 
 
 def speed(values: Values) -> Iterator[str]:
@@ -178,6 +193,7 @@ def unusable_folder(name: str, folder: Path) -> Iterator[str]:
 CHECKS = (
     environment_name,
     whole_numbers,
+    kept_candles,
     speed,
     feed,
     addresses,

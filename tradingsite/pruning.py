@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
+from django.utils import timezone
+
 from bots import retention as bots
 from bots.models import Backtest
 from ledger import retention as ledger
@@ -22,4 +25,6 @@ def prune(*, days: Mapping[str, int], dry_run: bool = False) -> Iterator[tuple[A
     hourly = max(days["equity"], days["equity_hourly"])
     yield EquityPoint, ledger.equity_points(days=days["equity"], hourly_days=hourly, dry_run=dry_run)
     yield PaperReport, ledger.reports(days=days["reports"], dry_run=dry_run)
-    yield Candle, markets.candles(days=days["candles"], dry_run=dry_run)
+    simulated = markets.candles(days=days["candles"], dry_run=dry_run)
+    real = markets.real_candles(days=settings.KEEP_REAL_CANDLES, now=timezone.now(), dry_run=dry_run)
+    yield Candle, simulated + real

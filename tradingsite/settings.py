@@ -249,6 +249,9 @@ KEEP_DAYS = {
     "backtests": env.int("KEEP_BACKTESTS_DAYS", default=90),
 }
 
+# Candles of real exchanges by timeframe, in days; those that are not named are kept for ever.
+KEEP_REAL_CANDLES = problems.timeframe_days(GIVEN.get("KEEP_REAL_CANDLES", ""))
+
 # --- People ----------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "ledger.User"

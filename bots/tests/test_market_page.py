@@ -2,17 +2,19 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from bots import market_chart, tasks
 from bots.tests import rows
 from ledger.tests import builders
 from ledger.tests.builders import NOW
 from markets import history, refusals
-from markets.models import ChartValues, FundingRate, Quote
+from markets.models import ChartValues, DataAge, FundingRate, OpenInterest, Quote, Watch
 from markets.tests import samples
 
 pytestmark = pytest.mark.django_db
@@ -96,8 +98,6 @@ def test_indicators_come_from_a_worker_and_then_with_the_page(page, address):
 
 
 def test_what_is_new_is_sent_alone(alice, address):
-    from datetime import UTC, datetime
-
     from bots import fragments
 
     asked = {"id": str(builders.instrument().pk), "timeframe": "1m", "show": "ema20"}
@@ -126,6 +126,25 @@ def test_own_trades_and_plans_are_drawn(page, bot, address):
         ("entry", 50_000.0), ("stop", 49_000.0), ("target", 52_500.0), ("order", 48_000.0),
     }  # fmt: skip
     assert 'class="ladder"' in html
+
+
+def test_the_number_of_statements_does_not_grow_with_trades_and_positions(page, bot, alice, address):
+    def statements():
+        with CaptureQueriesContext(connection) as seen:
+            page.get(address)
+        return len(seen)
+
+    builders.position(bot.book)
+    builders.trade(bot.book)
+    page.get(address)
+    few = statements()
+    for number in range(3):
+        other = rows.bot(alice, name=f"other {number}")
+        builders.position(other.book)
+        for _ in range(5):
+            builders.trade(other.book)
+
+    assert statements() == few <= 34
 
 
 @pytest.mark.requirement("SEC-02")
@@ -206,6 +225,23 @@ def test_what_was_refused_is_shown(page, address):
     refusals.write(NOW)
 
     assert "a price is not above zero" in text(page.get(address))
+
+
+@pytest.mark.requirement("MKT-08")
+def test_a_live_market_is_kept_coming_while_somebody_looks_and_tells_how_each_part_came(page, alice):
+    feed = builders.feed("live", kind="live", exchange="binanceusdm", running=True, market_now=None)
+    builders.account(alice, feed=feed)
+    bitcoin, now = builders.instrument(exchange="binanceusdm"), datetime.now(UTC)
+    builders.quote(bitcoin, feed=feed, at=now, mark=Decimal(50_001))
+    for part in ("price", "mark", "candles 5m"):
+        DataAge.objects.create(instrument=bitcoin, part=part, at=now, received_at=now, source="stream")
+    OpenInterest.objects.create(instrument=bitcoin, at=now - timedelta(minutes=3), amount=Decimal("1234.5"))
+
+    html = text(page.get(f"/markets/{bitcoin.pk}/?timeframe=5m"))
+
+    assert set(Watch.objects.values_list("instrument", "timeframe")) == {(bitcoin.pk, ""), (bitcoin.pk, "5m")}
+    assert "by stream" in html
+    assert "1\u202f234.5 BTC" in html
 
 
 @pytest.mark.requirement("UI-03")

@@ -3,7 +3,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,6 +90,15 @@ def test_one_bad_row_keeps_all_out(row, column, value):
         keep(instrument, part, "1m")
 
     assert not Candle.objects.filter(timeframe="1m").exists()
+
+
+def test_on_sqlite_candles_lie_in_the_order_of_their_key(bitcoin):
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT sql FROM sqlite_master WHERE name IN ('markets_candle', 'markets_markcandle')")
+            assert [sql.endswith("WITHOUT ROWID") for (sql,) in cursor.fetchall()] == [True, True]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Candle.objects.create(instrument=bitcoin, timeframe="1m", open_time=0, open=1, high=1, low=2, close=1, volume=1)
 
 
 def test_storing_costs_the_same_statements_for_any_number_of_rows(bitcoin, django_assert_num_queries):

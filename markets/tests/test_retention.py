@@ -68,6 +68,28 @@ def test_real_candles_stay(kind):
     assert retention.candles(days=2) == 0
 
 
+@pytest.mark.requirement("MKT-04")
+def test_real_candles_go_by_timeframe_where_it_is_asked_for():
+    rows.feed(kind=FeedKind.LIVE, exchange="binanceusdm")
+    instrument = rows.instrument(exchange="binanceusdm")
+    for timeframe in ("1m", "5m"):
+        fill(instrument, timeframe, 5000)
+
+    assert retention.real_candles(days={"1m": 2}, now=NOW, dry_run=True) == 5000 - 2880
+    assert retention.real_candles(days={"1m": 2}, now=NOW) == 5000 - 2880
+    assert (count(instrument, "1m"), count(instrument, "5m")) == (2880, 5000)
+    assert retention.real_candles(days={}, now=NOW) == 0
+    assert retention.real_candles(days={"5m": 1}, now=NOW) == 5000 - retention.NEWEST
+
+
+def test_real_candles_that_a_replay_has_before_it_stay():
+    rows.feed(kind=FeedKind.LIVE, exchange="binanceusdm")
+    rows.feed("replay", kind=FeedKind.REPLAY, exchange="binanceusdm", market_now=NOW - 2 * DAY)
+    fill(rows.instrument(exchange="binanceusdm"), "1m", 5000)
+
+    assert retention.real_candles(days={"1m": 1}, now=NOW) == 680
+
+
 def test_the_feed_that_is_furthest_behind_decides():
     rows.feed(market_now=NOW)
     rows.feed("same market, later start", market_now=NOW - DAY, starts_at=NOW - DAY)

@@ -109,7 +109,8 @@
 
     add(pane, name) {
       const names = Object.keys(pane.lines);
-      const rank = pane.pane ? names.indexOf(name) : [...this.lines.values()].filter((line) => !line.pane).length;
+      const overlays = this.data.panes.filter((other) => !other.pane);
+      const rank = pane.pane ? names.indexOf(name) : overlays.indexOf(pane);
       const histogram = name === "macd_histogram";
       const places = pane.pane ? 2 : this.data.places;
       const options = {

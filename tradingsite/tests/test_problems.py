@@ -45,6 +45,7 @@ def manage(*arguments, **variables):
         PRODUCTION,
         {"ENVIRONMENT": "testing", "PORT": "1", "SPEED": "0.5", "FEED": "binanceusdm"},
         {"DATABASE_URL": "postgres://u:p@host/name", "REDIS_URL": "rediss://host", "LIVE_TRADING": "Yes"},
+        {"KEEP_REAL_CANDLES": "1m:90, 5m:730"},
         {"EXCHANGE_URL_OKX": "https://proxy.example:8443/okx", "EXCHANGE_URL_ASTER": "http://127.0.0.1:8100"},
         {"EMAIL_URL": "consolemail://", "CORS_ALLOWED_ORIGINS": "https://a.example, http://b.example:81"},
     ],
@@ -57,6 +58,9 @@ def test_possible_settings_have_no_problem(values):
     ("name", "value"),
     [
         ("ENVIRONMENT", "prod"),
+        ("KEEP_REAL_CANDLES", "7m:30"),
+        ("KEEP_REAL_CANDLES", "1m:0"),
+        ("KEEP_REAL_CANDLES", "1m"),
         ("PORT", "abc"),
         ("PORT", "0"),
         ("PORT", "65536"),

@@ -15,7 +15,7 @@ from bots.tests import lockstep, rows
 from ledger import closing, reports
 from ledger.models import Account, Position, User
 from ledger.tests import builders
-from markets.models import Feed
+from markets.models import Feed, Instrument
 from tradingsite import api, demo
 from tradingsite.tests import growth
 
@@ -76,7 +76,8 @@ def restart(feed):
 def page(name):
     def show(feed):
         user = User.objects.get(username=demo.USER)
-        asked = {"id": str(Bot.objects.get(decider="house:random").pk)} if name == "bot" else {}
+        shown = {"bot": Bot.objects.get(decider="house:random"), "market": Instrument.objects.get(base="BTC")}.get(name)
+        asked = {} if shown is None else {"id": str(shown.pk)}
         fragments.rendered(name, user, asked, datetime.now(UTC))
 
     return show
