@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from markets.exchanges.base import Unanswered
+from markets.exchanges.base import Remote, Unanswered
 from markets.exchanges.paper import open_account
 from markets.models import Feed
 
@@ -40,16 +40,14 @@ def open_books(*, account: Account, wall: datetime) -> bool:
     """
     if account.books_from is not None:
         return False
-    venue = venue_of(account)
+    venue: Remote = venue_of(account)  # type: ignore[assignment]
+    wall = venue.now()  # what its reports are stamped with
     told = venue.reports(after=account.report_cursor)
     shown = comparing.picture(venue)
     later = venue.reports(after=told[-1].cursor if told else account.report_cursor)
     if len(later) > len(told) or (later and told and later[-1].cursor != told[-1].cursor):
         raise Unanswered("The account traded while its books were being opened; they are opened at the next try.")
-    told_at = venue.now() if hasattr(venue, "now") else None
     with transaction.atomic():
-        # By the venue's own clock where it has one, since that is what its reports are stamped with.
-        wall = told_at or wall
         begun = Account.objects.filter(pk=account.pk, books_from__isnull=True)
         account.report_cursor = told[-1].cursor if told else account.report_cursor
         if not begun.update(books_from=wall, report_cursor=account.report_cursor):
