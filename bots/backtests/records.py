@@ -10,6 +10,7 @@ from decimal import Decimal
 from bots.domain.exit_plan import Condition
 from ledger.domain.portfolio import HeldPosition
 from ledger.domain.positions import Figures
+from markets.domain.frozen import quick
 from markets.domain.instruments import InstrumentRules
 from markets.domain.orders import Fill, OrderRequest
 from markets.domain.rounding import ZERO
@@ -97,6 +98,7 @@ class Order:
         return self.request.quantity - self.filled
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trade:
     """One execution with the role of its order; no role where the venue acted by itself."""

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from ledger.domain.portfolio import Portfolio
 from markets.domain.covariance import Covariance
+from markets.domain.frozen import quick
 from markets.domain.snapshot import Snapshot
 
 from .locks import Lock
@@ -14,6 +15,7 @@ from .policy import Policy
 from .story import NOTHING_YET, OpenInterest, Story
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Briefing:
     """`timeframes` run finest first; `state` is the strictest of system, account and book.

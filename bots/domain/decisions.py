@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from markets.domain.candles import TIMEFRAMES
+from markets.domain.frozen import quick
 
 from .answer_schema import Action, read_fields, schema
 from .exit_plan import Condition
@@ -20,6 +21,7 @@ MOST_ITEMS = 100
 SYMBOL_LENGTH, REASON_LENGTH, SUMMARY_LENGTH = 60, 300, 1000
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """One instrument of an answer, well formed but not judged. `trail` is a fraction, `minutes` a time limit.
@@ -52,6 +54,7 @@ class RefusedItem:
     reason: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer: what stands, what was refused, and the decider's own sentence about it."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ledger.domain.intents import IntentDraft
+from markets.domain.frozen import quick
 
 from .decisions import Proposal, RefusedItem
 from .risk import Verdict
@@ -18,6 +19,7 @@ class Outcome(StrEnum):
     HELD = "held"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class JudgedItem:
     """One item of an answer. `draft` is there exactly where the outcome is planned or shrunk."""
@@ -45,6 +47,7 @@ class JudgedItem:
         return self.item.reason
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The judged items: exits first, so that what they free at the venue is there when entries arrive.

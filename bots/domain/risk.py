@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from ledger.domain.intents import Kind
 from ledger.domain.portfolio import HeldPosition, PendingEntry, Portfolio
 from markets.domain.covariance import Covariance
+from markets.domain.frozen import quick
 from markets.domain.instruments import InstrumentRules
 from markets.domain.rounding import ZERO, nearest_to, round_cash_up
 from markets.domain.snapshot import InstrumentView
@@ -106,6 +107,7 @@ def prices(view: InstrumentView, long: bool, slippage: Decimal, limit: Decimal |
     return Prices(judged, min(judged, quote.mark), high, max(high, ask))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One entry (open or add) as the rules see it; the quantity is what is left after the rules before."""
@@ -163,6 +165,7 @@ class Candidate:
         return round_cash_up(self.quantity * self.unit_reserve)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Context:
     """What an entry is judged against. `portfolio` already holds the entries accepted before in its plan."""

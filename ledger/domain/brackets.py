@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from markets.domain.frozen import quick
 
+
+@quick
 @dataclass(frozen=True, slots=True)
 class Resting:
     """A live protective order: its row id, role ("stop" or "target"), trigger and remaining quantity."""
@@ -18,6 +21,7 @@ class Resting:
     quantity: Decimal
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A protective order to place. `replaces` is the row id of the order it stands in for, if any."""
@@ -28,6 +32,7 @@ class Wanted:
     replaces: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Brackets:
     """What to place, then what to cancel, in that order."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from markets.domain.frozen import quick
 from markets.domain.orders import OrderType, Side
 
 
@@ -16,6 +17,7 @@ class Kind(StrEnum):
     ADJUST_EXITS = "adjust_exits"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class IntentDraft:
     """`quantity` is unsigned and at the instrument's step; zero for `adjust_exits`.

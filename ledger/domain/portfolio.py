@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from markets.domain.frozen import quick
 from markets.domain.holdings import Holding
 from markets.domain.rounding import ZERO, round_cash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class HeldPosition:
     """An open (or opening: quantity zero) position with its plan. `quantity` is signed, `mark` values it."""
@@ -52,6 +54,7 @@ class HeldPosition:
         return self.cost / abs(self.quantity) if self.quantity else None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PendingEntry:
     """A live entry order: what it may still add. `quantity` is unsigned, `reserved` the cash set aside for it."""
@@ -82,6 +85,7 @@ class PendingEntry:
         return round_cash(self.quantity * self.price)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Portfolio:
     """A book at one instant. `blocked` tells, by symbol, why no new exposure may be taken there."""

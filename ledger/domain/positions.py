@@ -6,12 +6,14 @@ A fill through flat ends one position and begins another; its fee is split by qu
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from markets.domain.frozen import quick
 from markets.domain.holdings import Holding
 from markets.domain.margin import initial_margin
 from markets.domain.orders import Fill
 from markets.domain.rounding import ZERO, round_cash, round_cash_up
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Figures:
     """`quantity` is signed; values are sums of quantity times price; `realised` is before fees."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from .frozen import quick
 from .instruments import InstrumentRules
 from .margin import tier_of
 from .orders import OrderRequest, OrderType, Refused, Side, VenuePosition
@@ -24,6 +25,7 @@ LONGEST_CLIENT_ID = 64
 LARGEST = Decimal(10) ** 15
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Application:
     """An order at the door: the request, what the account has and what the market is."""

@@ -7,10 +7,12 @@ proportion, and the last close releases what is left, so nothing is created or l
 from dataclasses import dataclass
 from decimal import Decimal
 
+from .frozen import quick
 from .orders import Side
 from .rounding import ZERO, round_cash
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Holding:
     """`quantity` is signed (long > 0), in base units; `cost` is its entry value, never negative."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
+from .frozen import quick
 from .holdings import Holding
 from .instruments import InstrumentRules
 from .margin import bankruptcy_price, initial_margin
@@ -23,6 +24,7 @@ INSUFFICIENT_MARGIN = "insufficient margin"
 _ROUNDING = 3 * CASH_UNIT
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Execution:
     """`quantity` of `order` meets `price`. Whether it closes, opens or does both follows from the state."""

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from .frozen import quick
+
 
 class Side(StrEnum):
     BUY = "buy"
@@ -57,6 +59,7 @@ class VenueStatus(StrEnum):
 _OPEN, _PARTLY_FILLED = VenueStatus.OPEN, VenueStatus.PARTLY_FILLED
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
     """One order as we ask for it. `client_id` serves look-up only; `leverage` is set before an entry.
@@ -76,6 +79,7 @@ class OrderRequest:
     valid_until: datetime | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Fill:
     """One execution. `fee` is positive when paid; `realised` is the venue's own figure, before fees.
@@ -118,6 +122,7 @@ class Income:
     from_margin: Decimal = Decimal(0)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OrderReport:
     """The state of one order at the venue. `venue_id` is the venue's own id."""
@@ -140,6 +145,7 @@ class OrderReport:
 Report = Fill | Income | OrderReport
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class VenuePosition:
     """An open position as its venue tells it. `quantity` is signed; `cost` is the entry value, positive."""
@@ -155,6 +161,7 @@ class VenuePosition:
         return self.cost / abs(self.quantity)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Confirmed:
     """The venue has the order (or has cancelled it)."""

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from .admission import fires, met_falling
+from .frozen import quick
 from .instruments import InstrumentRules
 from .margin import liquidation_price
 from .matching import Execution, execute, liquidate, opposed
@@ -20,6 +21,7 @@ from .venue_state import Outcome, VenueOrder, VenueState, level
 _RANK = {OrderType.STOP: 1, OrderType.TARGET: 2, OrderType.LIMIT: 3}
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """The price goes straight from `start` to `end`; market orders pay `pays(side, quantity, reference)`."""

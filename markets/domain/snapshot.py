@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from . import indicators
 from .candles import TIMEFRAMES, Candles, Floats, milliseconds
+from .frozen import quick
 from .instruments import InstrumentRules
 from .rounding import ZERO, round_cash
 
@@ -62,6 +63,7 @@ class Series:
         return (milliseconds(now) - self._first_close - (closed - 1) * self._step) / 1000
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class QuoteView:
     """The newest price of an instrument, as money. `at` is the market time of the price."""
@@ -138,6 +140,7 @@ class InstrumentView:
         return None if value != value else value  # NaN alone differs from itself.
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All instruments of a bot at one instant, keyed by symbol."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from .frozen import quick
 from .holdings import Holding
 from .instruments import InstrumentRules
 from .margin import initial_margin
@@ -17,6 +18,7 @@ from .rounding import CASH_UNIT, ZERO, ceil_to, round_cash, round_cash_up
 _MARKET, _LIMIT, _FILLED = OrderType.MARKET, OrderType.LIMIT, VenueStatus.FILLED
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One candle as money: prices at the tick, `volume` in units of the base currency."""
@@ -44,6 +46,7 @@ class Bar:
         return round_cash(Decimal(repr(float(volume))) * rules.price(float(close)))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class VenueOrder:
     """A live order. `reserved` is the cash set aside for what is still open of it: zero if reduce-only."""
@@ -75,6 +78,7 @@ class VenueOrder:
         )  # fmt: skip
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class VenueState:
     """One account at one instant: live orders only, oldest first; positions by symbol, none of them flat.
@@ -127,6 +131,7 @@ class VenueState:
         return VenueState(self.wallet, self.positions, orders, self.trades)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The state after something happened and what the venue reports of it, in order."""
@@ -138,6 +143,7 @@ class Outcome:
         return Outcome(state, self.reports + reports)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answered:
     """An outcome with the venue's answer. A refusal has changed nothing and reports nothing."""
