@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from datetime import UTC, datetime
 
 import pytest
 from django.core.cache import cache
@@ -11,8 +12,8 @@ from structlog.testing import capture_logs
 
 from bots import retention as bots
 from bots.leaderboard import standings
-from bots.models import Bot, Cycle, Decision, DecisionItem
-from bots.tests import lockstep
+from bots.models import Backtest, Bot, Cycle, Decision, DecisionItem
+from bots.tests import lockstep, rows
 from ledger import reconciliation
 from ledger import retention as ledger
 from ledger.models import Account, EquityPoint
@@ -136,10 +137,10 @@ def run(capsys, *options):
 
 
 def test_the_command_says_what_went_of_which_table(feed, capsys, settings):
-    settings.KEEP_DAYS = {"candles": 0, "equity": -1, "equity_hourly": -1, "holds": -1, "reports": -1}
-    tables = {
-        model._meta.db_table: model for model in (Cycle, Decision, DecisionItem, EquityPoint, PaperReport, Candle)
-    }
+    settings.KEEP_DAYS = {"candles": 0, "equity": -1, "equity_hourly": -1, "holds": -1, "reports": -1, "backtests": -1}
+    rows.backtest(state="done", ended_at=datetime.now(UTC))
+    emptied = (Cycle, Decision, DecisionItem, Backtest, EquityPoint, PaperReport, Candle)
+    tables = {model._meta.db_table: model for model in emptied}
     before = {table: model.objects.count() for table, model in tables.items()}
 
     said = json.loads(run(capsys, "--dry-run", "--json").out)

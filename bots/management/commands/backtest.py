@@ -24,7 +24,7 @@ _NEEDED = ("decider", "exchange", "symbols", "timeframe")
 
 class Command(BaseCommand):
     # They load every page of the site, which takes longer than many a run.
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks: tuple[str, ...] = ()
     help = (
         "Trade stored candles with the rules, the venue engine and the book-keeping that trade live. Settings "
         "(--set key=value, as often as needed) are limits of the policy, options of the decider, costs (fee, "
