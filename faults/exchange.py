@@ -6,7 +6,7 @@ is true of orders, positions and money is read from the exchange's own rows.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -124,11 +124,12 @@ def playing(stage: Stage, fake: FakeExchange) -> Iterator[Scene]:
         yield scene
 
 
-def scenes(stage: Stage, runs: int) -> Iterator[tuple[int, Scene]]:
-    """A scene of its own for each run, all on one exchange."""
-    with FakeExchange(EXCHANGE) as fake:
-        fake.limits.limit = 10**9
-        for number in range(runs):
+def scenes(stage: Stage, runs: int, ahead: Sequence[float] = (0.0,)) -> Iterator[tuple[int, Scene]]:
+    """A scene of its own for each run, on an exchange whose clock is `ahead` of ours by so many seconds, in turn."""
+    for number in range(runs):
+        with FakeExchange(EXCHANGE) as fake:
+            fake.limits.limit = 10**9
+            fake.world.advance(ahead[number % len(ahead)])
             with playing(stage, fake) as scene:
                 yield number, scene
 

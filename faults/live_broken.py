@@ -29,9 +29,9 @@ LOST_ANSWERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("never arrived", "drop_before", {}),
 )  # fmt: skip
 LIVE_POINTS = (
-    "live: entry accepted", "live: stop leaves", "live: stop accepted", "live: entry leaves", "live: verifying",
-    "entry claimed", "before booking", "booking", "filled", "stop planned", "live: target leaves",
-    "live: exit leaves", "live: exit accepted", "live: cancelling",
+    "live: entry accepted", "live: exit accepted", "live: cancelling", "live: target leaves", "live: exit leaves",
+    "live: stop leaves", "live: stop accepted", "live: entry leaves", "live: verifying", "entry claimed",
+    "before booking", "booking", "filled", "stop planned",
 )  # fmt: skip
 
 

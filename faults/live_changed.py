@@ -14,6 +14,7 @@ from .live_broken import held
 from .recovery import Result
 from .stage import Stage
 
+AHEAD, STEPS = (-3600.0, 0.8, 3600.0, -2.0), (0.9, -0.7, 40.0)
 RATES = ("0.0001", "-0.00031", "0.000057", "0.0001", "-0.000013")
 
 
@@ -101,7 +102,9 @@ def away(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
         held(scene)
         what = ("maintenance", "nobody there")[number % 2]
         seconds = lots.uniform(2, 6)
-        (scene.fake.stop if what == "nobody there" else lambda: setattr(scene.fake.world, "maintenance", True))()
+        scene.fake.world.maintenance = what == "maintenance"
+        if what == "nobody there":
+            scene.fake.stop()
         scene.trade("add", "0.05", wait=False)
         time.sleep(seconds)
         with scene.customer.lock:
@@ -114,16 +117,11 @@ def away(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
 
 
 def clock_wrong(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
-    """F15: the exchange's clock and ours step apart, by parts of a second or by an hour, with a position open."""
-    steps = (-3600.0, 0.8, 3600.0, -1.3, 45.0)
-    for number, scene in scenes(stage, runs):
-        step = steps[number % len(steps)]
+    """F15: the exchange's clock and ours are an hour or parts of a second apart, and one of them steps meanwhile."""
+    for number, scene in scenes(stage, runs, ahead=AHEAD):
         scene.trade()
-        fault = time.monotonic()
+        step, fault = STEPS[number % len(STEPS)], time.monotonic()
         scene.fake.world.advance(step)
-        try:
-            trading.fund(scene.customer, SYMBOL, "0.0001")
-            scene.trade("add", "0.05")
-            yield scene.settled(fault, f"{step:+g} s")
-        finally:
-            scene.fake.world.advance(-step)
+        trading.fund(scene.customer, SYMBOL, "0.0001")
+        scene.trade("add", "0.05")
+        yield scene.settled(fault, f"{AHEAD[number % len(AHEAD)]:+g} s, then {step:+g} s")

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from markets.exchanges.base import Unanswered
+from markets.exchanges.base import Remote, Unanswered
 from markets.exchanges.paper import open_account
 from markets.models import Feed
 
@@ -40,7 +40,8 @@ def open_books(*, account: Account, wall: datetime) -> bool:
     """
     if account.books_from is not None:
         return False
-    venue = venue_of(account)
+    venue: Remote = venue_of(account)  # type: ignore[assignment]
+    wall = venue.now()  # what its reports are stamped with
     told = venue.reports(after=account.report_cursor)
     shown = comparing.picture(venue)
     later = venue.reports(after=told[-1].cursor if told else account.report_cursor)

@@ -5,15 +5,16 @@ The one place that turns an account into something that takes orders.
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
 
 from markets import connections
-from markets.domain.orders import Answer, Denied, OrderReport, OrderRequest, VenuePosition
+from markets.domain.orders import Answer, Denied, OrderReport, OrderRequest, Report, VenuePosition
 from markets.exchanges import live_clients
-from markets.exchanges.base import Numbered, Venue
+from markets.exchanges.base import Numbered, Remote, Venue
 from markets.exchanges.budget import SharedGate
 from markets.exchanges.live import LiveVenue
 from markets.exchanges.paper import PaperVenue
@@ -40,7 +41,7 @@ def venue_of(account: Account) -> Venue:
     return Muted(venue) if muted(account) else venue
 
 
-def live_venue(account: Account) -> Venue:
+def live_venue(account: Account) -> Remote:
     """The exchange of a live account. Raises NoVenue, and Unanswered where its instruments cannot be read."""
     exchange = account.feed.exchange
     if account.feed.kind != FeedKind.LIVE:
@@ -104,7 +105,7 @@ def barred(account: Account, role: str) -> Denied | None:
 class Muted:
     """A venue that is only read: whatever would change something there is denied, and nothing leaves."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Remote) -> None:
         self._venue = venue
 
     def send(self, request: OrderRequest) -> Answer:
@@ -127,3 +128,9 @@ class Muted:
 
     def reports(self, after: int) -> Sequence[Numbered]:
         return self._venue.reports(after)
+
+    def history(self, since: datetime) -> Sequence[Report]:
+        return self._venue.history(since)
+
+    def now(self) -> datetime:
+        return self._venue.now()

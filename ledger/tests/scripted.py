@@ -106,6 +106,9 @@ class Exchange:
             shown = [entry for entry in shown if not isinstance(entry.report, Fill)]
         return shown if self.again else [entry for entry in shown if entry.cursor > after]
 
+    def now(self):
+        return datetime.now(UTC)
+
     def history(self, since: datetime) -> Sequence[Report]:
         self._ask()
         return [r for r in self.log if isinstance(r, Fill | Income) and r.at >= since]

@@ -54,5 +54,8 @@ class Venue(Protocol):
 class Remote(Venue, Protocol):
     """A venue across a network. Its reading calls raise Unanswered; `send` and `cancel` answer Unknown instead."""
 
+    def now(self) -> datetime:
+        """The venue's own time: what its reports are stamped with."""
+
     def history(self, since: datetime) -> Sequence[Report]:
         """Fills and income at or after `since`, from the venue's own lists: the reports again, whatever the cursor."""

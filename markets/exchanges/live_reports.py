@@ -66,7 +66,7 @@ class _Gathering:
     names: dict[tuple[str, str], str] = field(default_factory=dict)  # client ids by (symbol, venue order id)
 
     def everything(self) -> list[Report]:
-        begin = live_clock.at_venue(self.client, self.sent.since())
+        begin = milliseconds(self.sent.since())
         now = live_clock.venue_now(self.client)
         first = max(begin + 1, min(self.after, now) - OVERLAP)
         live = self.sent.live()

@@ -43,4 +43,4 @@ class SentOrders(Protocol):
         """Where positions are held."""
 
     def since(self) -> datetime:
-        """When the account was taken over. What happened before is in its opening balance."""
+        """When the account was taken over, by the venue's clock. What happened before is in its opening balance."""
