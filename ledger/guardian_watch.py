@@ -18,7 +18,7 @@ from markets import driving
 from markets.feeds import clock
 from markets.models import Feed, FeedKind
 
-from . import alerts, guardian, heartbeats, live_orders, reconciliation, reports
+from . import alerts, guardian, heartbeats, live_orders, reconciliation, reports, repricing
 from .models import Account, AccountKind, Discrepancy, Outcome
 
 ROUND_SECONDS = 2.0
@@ -62,6 +62,7 @@ def one_round(now: datetime) -> None:
             attempt(f"account {account.pk}", partial(live_orders.follow, account=account, now=now))
         attempt("paper reports", partial(reports.collect_feed, feed=feed, now=now))
         attempt("sweep", partial(guardian.sweep, feed=feed, now=now))
+        attempt("limits that wait", partial(repricing.sweep, feed=feed, now=now))
     for account in due(now):
         attempt(f"comparison of account {account.pk}", partial(compare, account, now))
     if now >= _told.at + ALERTS_EVERY:
