@@ -25,6 +25,7 @@ from .untrusted import PRICE_UNIT
 from .wording import exact
 
 Effect = Literal["allow", "shrink", "deny"]
+_NEW = tuple.__new__
 
 
 class Verdict(NamedTuple):
@@ -75,7 +76,7 @@ def allowed(
 ) -> Verdict:
     """The verdict of a rule that has nothing against it."""
     # Without the detour over the class: this is what most rules say to most entries.
-    return tuple.__new__(Verdict, ("allow", code, limit, value, words, None, None))
+    return _NEW(Verdict, ("allow", code, limit, value, words, None, None))
 
 
 class Prices(NamedTuple):
