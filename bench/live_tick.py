@@ -19,7 +19,7 @@ from statistics import quantiles
 
 from markets.tests.fake_exchange import FakeExchange
 
-TICKS, PAUSE = 60, 0.7  # the socket renders twice a second at most: a tick in its pause would measure the pause
+TICKS, PAUSE = 40, 0.7  # the socket renders twice a second at most: a tick in its pause would measure the pause
 BTC, START = "BTC/USDT:USDT", 64_000
 PATIENCE = 60.0
 
