@@ -273,12 +273,12 @@ def walks(lab: Lab) -> list[Figure]:
         ),
         *([Figure("  trades that differ from its", "", odd, at_most=0)] if odd else []),
         Figure("  beside warm vectorbt", "candles/s", rates["dense"], "vectorbt", peers.get("vectorbt", ())),
+        Figure("  under the locks of a policy", "candles/s", rates["locked"], "without", rates["dense"]),
         Figure("  a trade in 1,500 candles", "candles/s", rates["sparse"], at_least=3_000_000),
         Figure(
             "  the same beside warm vectorbt", "candles/s", rates["sparse"], "vectorbt",
             peers.get("vectorbt-sparse", ()), at_least=0.5, of_ratio=True,
         ),
-        Figure("  the same under the locks of a policy", "candles/s", rates["locked"], "without", rates["dense"]),
         Figure("  memory", "MB", column(runs["dense"], "mb"), at_most=300),
         Figure("  fresh process to the result, from the store", "s of CPU", column(fresh, "cpu"), at_most=2),
         Figure("  of it the run", "s", column(fresh, "walked")),
