@@ -113,8 +113,7 @@ class BacktestForm(forms.Form):
         super().__init__(data, **kwargs)
         bots = Bot.objects.of(user).order_by("pk").values_list("name", flat=True)
         names = [*deciding.names_for(user.pk), *(f"{RECORDED}{name}" for name in bots)]
-        described = {name: deciders.get(name).description for name in deciders.names()}
-        self.described = described
+        self.described = {name: deciders.get(name).description for name in deciders.names()}
         self.own = {f"own:{row.pk}": row for row in RiskPolicy.objects.filter(owner=user).order_by("name")}
         self.fields["decider"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
         self.fields["policy"].choices = [  # type: ignore[attr-defined]

@@ -18,6 +18,8 @@ from . import cycle, dispatch, live_dispatch, previews, replaying, reservations,
 TICK_SECONDS = 0.95
 MESSAGE_SECONDS = 20  # longer than until it is sent again, so that one of them is always good
 DRAIN = threading.Event()
+# Set by a process that ends and lets cycles run to their end, but cannot wait for a backtest.
+LAB_ENDS = threading.Event()
 
 
 @worker_shutting_down.connect
@@ -88,7 +90,7 @@ def run_backtests() -> int:
     """Run the backtests that wait: told by whoever asks for one, and now and then by the clock."""
     from .backtests import lab  # tasks are loaded by every command, and reports are needed by none of them
 
-    return lab.work(draining=DRAIN.is_set)
+    return lab.work(draining=lambda: DRAIN.is_set() or LAB_ENDS.is_set())
 
 
 def enqueue_backtests() -> bool:

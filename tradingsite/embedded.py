@@ -115,6 +115,9 @@ class Parts:
 
     def stop(self) -> None:
         """Beat first, so that nothing new begins; then the worker, which lets running tasks end."""
+        from bots.tasks import LAB_ENDS
+
+        LAB_ENDS.set()
         self.ended.set()
         self.beat.stop()
         for thread in self.threads[1:]:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from django.conf import settings
 
@@ -51,7 +52,9 @@ def _elsewhere(pk: int, draining: Callable[[], bool]) -> bool:
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "backtest", "--resume", str(pk)]
     quiet = subprocess.DEVNULL
     connections.release()
-    with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, cwd=settings.BASE_DIR) as process:
+    # A session of its own: what is typed at the terminal ends this process, which then ends the other in order.
+    apart: dict[str, Any] = {"stdin": quiet, "stdout": quiet, "stderr": quiet, "start_new_session": True}
+    with subprocess.Popen(command, cwd=settings.BASE_DIR, **apart) as process:
         os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
         while True:
             try:

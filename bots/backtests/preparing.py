@@ -17,17 +17,16 @@ from . import ended, loader, options
 from .engine import Backtest, Result, Setup
 from .loader import NotThere
 from .market import Market
-from .request import Read, Request, read
+from .request import Request, read
 
 Passed = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """`seconds` and `passed` of a run come later; `about` is what the decider adds to the provenance."""
+    """`about` is what a decider that had to be looked up adds to the provenance."""
 
     request: Request
-    read: Read
     market: Market
     setup: Setup
     about: dict[str, Any]
@@ -62,7 +61,7 @@ def prepare(request: Request, *, owner: User | None = None, run: Any = None) -> 
         decider, about = remembered.look_up(asked, owner=owner, run=run)
     elif "like" in asked.more:
         decider, about = _like(asked.more["like"], request, market, setup)
-    return Prepared(request, found, market, replace(setup, decider=decider), about)
+    return Prepared(request, market, replace(setup, decider=decider), about)
 
 
 def _like(name: str, request: Request, market: Market, setup: Setup) -> tuple[Decider, dict[str, Any]]:

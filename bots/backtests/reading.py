@@ -1,4 +1,4 @@
-"""A stored report made ready to be read: pictures, groups and trades for the page and for the file alone."""
+"""A report made ready to be read: pictures, groups and trades, for the page and for the files."""
 
 import csv
 import io

@@ -27,6 +27,10 @@ class Recorded:
     def __post_init__(self) -> None:
         self._times = sorted(self.answers)
 
+    def watch(self, _: object) -> None:
+        """Another run begins: everything may be given again."""
+        self._given, self._missing = set(), 0
+
     def decide(self, briefing: Briefing) -> dict[str, Any]:
         place = bisect_right(self._times, briefing.now) - 1
         found = self._times[place] if place >= 0 else None

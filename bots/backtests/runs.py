@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from django.db.models import F, Model
+from django.db.models import F
 
 from bots.domain.untrusted import text as clean
 from bots.models import Asker, Backtest, BacktestState
@@ -134,6 +134,9 @@ def run(*, pk: int) -> bool:
         end = {"state": BacktestState.CANCELLED}
     except (Unclear, NotThere) as problem:
         end = {"state": BacktestState.FAILED, "error": str(problem)[:400]}
+    except KeyboardInterrupt:
+        ticker.mine().update(state=BacktestState.CANCELLED, ended_at=datetime.now(UTC), note="")
+        raise
     except Exception as error:  # Told on the page that waits; the next one must not suffer.
         log.exception("backtest_failed", backtest=pk)
         end = {"state": BacktestState.FAILED, "error": clean(f"{type(error).__name__}: {error}", 400)}
@@ -204,8 +207,3 @@ class Ticker:
         told = {"progress": progress, "note": words[:200], "beat_at": datetime.now(UTC)}
         if not self.mine().filter(cancel_asked=False).update(**told):
             raise Cancelled
-
-
-def owned(owner: Model, pk: int) -> Backtest | None:
-    """A backtest of this user, or None."""
-    return Backtest.objects.of(owner).filter(pk=pk).first()
