@@ -7,17 +7,21 @@ a page that has the rest; marks and lines are always whole. Read only, and what 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
+
+from django.db.models import Q
 
 from ledger.models import Order, Position, Role, Trade, User
 from markets import charting, history
-from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds
+from markets.domain.candles import TIMEFRAMES, Candles, milliseconds
 from markets.models import ChartValues, Feed, Instrument
 
 from .models import Bot
 from .templatetags.figures import places_of
 
-SHOWN, MARKS = 500, 200
+SHOWN, MARKS = 500, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ def _points(row: ChartValues, name: str, fresh: Candles) -> list[list[float]]:
 
 
 def own(scene: Scene, first: int | None) -> dict[str, Any]:
-    """Marks of the viewer's trades since `first` (UTC ms), and lines of positions and waiting entries."""
+    """Marks of the viewer's newest trades since `first` (UTC ms), and lines of positions and waiting entries."""
     names = _bots(scene)
     return {
         "marks": list(_marks(scene, names, first)) if first is not None else [],
@@ -155,31 +159,36 @@ def _bots(scene: Scene) -> Mapping[int, Bot]:
 
 
 def _marks(scene: Scene, bots: Mapping[int, Bot], first: int) -> Iterable[dict[str, Any]]:
-    # By book and time, so that a long past is not read.
-    trades = Trade.objects.of(scene.user).filter(book__in=[*bots], at__gte=instant(first), instrument=scene.instrument)
-    for trade in trades.order_by("-at", "-id")[:MARKS]:
-        at, bot, step = milliseconds(trade.at), bots[trade.book_id], TIMEFRAMES[scene.timeframe]
-        yield {
-            "time": at // step * step // 1000,
-            "side": trade.side,
-            "colour": bot.colour % 8,
-            "bot": bot.monogram,
-            "text": f"{bot.name} {trade.side} {trade.quantity:f} at {trade.price:f}",
-        }
+    if not bots:
+        return
+    # The newest of each book by its index: a long past is not read. Which of them are of this instrument is asked here
+    # and not there, because an index of instruments would lead through all of it.
+    newest = Trade.objects.order_by("-at", "-id").values("pk")
+    recent = reduce(or_, (Q(pk__in=newest.filter(book=book)[:MARKS]) for book in bots))
+    found = Trade.objects.filter(recent).values_list("book", "instrument", "side", "quantity", "price", "at")
+    step = TIMEFRAMES[scene.timeframe]
+    for book, instrument, side, amount, price, moment in found:
+        at, bot = milliseconds(moment), bots[book]
+        if instrument == scene.instrument.pk and at >= first:
+            yield {
+                "time": at // step * step // 1000,
+                "side": side,
+                "colour": bot.colour % 8,
+                "bot": bot.monogram,
+                "text": f"{bot.name} {side} {amount:f} at {price:f}",
+            }
 
 
 def _lines(scene: Scene, bots: Mapping[int, Bot]) -> Iterable[dict[str, Any]]:
-    held = Position.objects.of(scene.user).open().filter(book__in=[*bots], instrument=scene.instrument)
-    for position in held:
+    for position in Position.objects.open().filter(book__in=[*bots]):
         bot = bots[position.book_id]
-        if not position.quantity:
+        if position.instrument_id != scene.instrument.pk or not position.quantity:
             continue
         entry = position.cost / abs(position.quantity)
         for kind, price in (("entry", entry), ("stop", position.stop), ("target", position.target)):
             if price is not None:
                 yield {"kind": kind, "price": float(price), "text": f"{bot.monogram} {kind}", "colour": bot.colour % 8}
-    entries = Order.objects.live().filter(book__in=[*bots], role=Role.ENTRY, instrument=scene.instrument)
-    for order in entries:
+    for order in Order.objects.live().filter(book__in=[*bots], role=Role.ENTRY):
         bot, level = bots[order.book_id], order.price or order.trigger
-        if level is not None:
+        if order.instrument_id == scene.instrument.pk and level is not None:
             yield {"kind": "order", "price": float(level), "text": f"{bot.monogram} waits", "colour": bot.colour % 8}

@@ -130,8 +130,8 @@ def of(view: View) -> dict[str, Any]:
         view.user, feed, instrument, view.timeframe(opens), now, view.choices, tuple(opens),
         float(quote.last) if quote else None,
     )  # fmt: skip
-    positions = Position.objects.current().filter(book__in=books_on(view.user, feed), instrument=instrument)
-    rows = list(marked(positions).select_related("instrument", "book__bot"))
+    held = marked(Position.objects.current().filter(book__in=books_on(view.user, feed)))
+    rows = [row for row in held.select_related("instrument", "book__bot") if row.instrument_id == instrument.pk]
     rates = list(FundingRate.objects.filter(instrument=instrument, at__lte=now).order_by("-at")[:RATES])
     return {
         "instrument": instrument,
