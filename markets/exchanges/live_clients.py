@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import clients, live_calls
+from .base import Unanswered
 
 KEPT = 16  # clients in a thread
 FRESH_SECONDS = 3600.0
@@ -42,14 +43,29 @@ def forget() -> None:
 
 
 def _instruments(exchange: str, demo: bool, client: Any) -> Any:
-    """A client that holds the newest instruments. Loaded by one thread while the others wait for it."""
-    with _loading:
-        at, source = _loaded.get((exchange, demo), (0.0, None))
-        if source is None or time.monotonic() - at > FRESH_SECONDS:
-            source = client
-            live_calls.asked(source, lambda: source.load_markets(True))
-            _loaded[exchange, demo] = time.monotonic(), source
+    """A client that holds the instruments. The first thread loads them while others wait; later on nobody waits."""
+    at, source = _loaded.get((exchange, demo), (0.0, None))
+    if source is not None and time.monotonic() - at < FRESH_SECONDS:
         return source
+    if not _loading.acquire(blocking=source is None):
+        return source  # somebody is loading them anew; an order must not wait for that
+    try:
+        return _load(exchange, demo, client)
+    except Unanswered:
+        if source is None:
+            raise
+        return source
+    finally:
+        _loading.release()
+
+
+def _load(exchange: str, demo: bool, client: Any) -> Any:
+    at, source = _loaded.get((exchange, demo), (0.0, None))
+    if source is None or time.monotonic() - at >= FRESH_SECONDS:
+        live_calls.asked(client, lambda: client.load_markets(True))
+        _loaded[exchange, demo] = time.monotonic(), client
+        return client
+    return source
 
 
 def _name(exchange: str, credentials: Mapping[str, str], demo: bool) -> str:

@@ -5,7 +5,9 @@ from decimal import Decimal
 import pytest
 
 from markets.domain.orders import Confirmed, Denied, OrderType, Side
+from markets.exchanges import clients
 from markets.exchanges.base import KeyRefused
+from markets.exchanges.live import LiveVenue
 from markets.exchanges.live_permissions import permissions
 
 from .fake_exchange.account import Setting
@@ -101,3 +103,16 @@ def test_the_leverage_of_the_entry_is_what_margin_is_put_up_by(desk):
 
     assert position.leverage == 10
     assert position.margin == Decimal("50.005")
+
+
+@pytest.mark.requirement("EXE-02")
+def test_demo_trading_goes_to_the_exchanges_demo_and_tells_no_rights(desk, settings):
+    demo = clients.client("binanceusdm", credentials={"apiKey": "key", "secret": "secret"}, testnet=True)
+    assert "demo" not in demo.urls["api"]["fapiPrivate"]  # moved to the fake exchange with everything else
+    assert permissions(demo).refusal == ""
+    venue = LiveVenue(demo, "USDT", sent=desk.sent, rules=desk.rules.get)
+    assert isinstance(venue.send(desk.request(quantity="0.01")), Confirmed)
+
+    settings.EXCHANGE_URLS = {}
+    real = clients.client("binanceusdm", testnet=True)
+    assert all("demo" in real.urls["api"][name] for name in ("fapiPublic", "fapiPrivate", "fapiPrivateV3"))
