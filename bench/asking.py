@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from time import monotonic, sleep
 from typing import Any
 
@@ -43,7 +44,7 @@ def thinking(seconds: float) -> Iterator[str]:
 
 
 def prepare(url: str) -> None:
-    """Every running bot asks this model, with no limit on the way but those of the worker."""
+    """Every running bot asks this model at every slot, with no limit on the way but those of the worker."""
     from bots.models import Bot, BotStatus, Budget, KeySource, LanguageModel, Provider
 
     owner = Bot.objects.filter(status=BotStatus.RUNNING).latest("pk").owner
@@ -53,7 +54,7 @@ def prepare(url: str) -> None:
     prices = {"price_input": 1, "price_output": 10, "call_seconds": 60}
     LanguageModel.objects.update_or_create(provider=provider, name="slow", defaults={"model_id": "slow", **prices})
     running = Bot.objects.filter(status=BotStatus.RUNNING)
-    running.update(decider="model:slow", decision_seconds=60)
+    running.update(decider="model:slow", decision_seconds=60, question_cap_minutes=0)
     for bot in [None, *running]:
         Budget.objects.get_or_create(owner=owner, bot=bot, defaults={"daily_tokens": None, "daily_money": None})
 
@@ -64,9 +65,11 @@ def asked(feed: Any, pid: int) -> dict[str, float]:
     from bots.models import Bot, BotStatus, Cycle, CycleStatus, ModelCall
     from bots.tasks import enqueue
 
+    running = Bot.objects.filter(status=BotStatus.RUNNING)
+    running.update(next_run_at=feed.market_now + timedelta(days=1))  # A new slot, in which nobody asks yet.
     dispatch.instant(feed=feed, enqueue=market.run_inline)
     feed.refresh_from_db()
-    Bot.objects.filter(status=BotStatus.RUNNING).update(next_run_at=feed.market_now)
+    running.update(next_run_at=feed.market_now)
     before, idle, begun = market.cpu_seconds(pid), market.memory(pid), monotonic()
     cycles = [one.pk for one in claiming.claim_due(feed=feed, now=feed.market_now)[:SLOTS]]
     for one in cycles:

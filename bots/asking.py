@@ -23,7 +23,7 @@ from .deciders.language_models.asking_form import Endpoint, Form
 from .deciders.language_models.troubles import Trouble
 from .domain import reading, repair, usage
 from .domain.prompt import Prompt
-from .models import Bot, Cycle, LanguageModel, Purpose
+from .models import Bot, Cycle, LanguageModel, ModelCall, Purpose
 from .reservations import Denied, Wanted
 
 LEAST_SECONDS = 2.0  # less is not worth a call
@@ -185,6 +185,17 @@ def endpoint_of(model: LanguageModel) -> Endpoint:
         effort=model.effort,
         temperature=model.temperature,
     )
+
+
+def as_today(call: ModelCall, model: LanguageModel) -> bool:
+    """Whether a call of then would be made with the same model id, form and parameters now."""
+    try:
+        endpoint = endpoint_of(model)
+    except KeyUnreadable:
+        return False
+    form = asking_form.forms(endpoint, model.refused)[0]
+    now = asking_form.told(asking_form.parameters(endpoint, form, {}, model.refused))
+    return (call.model_id_sent, call.form, call.parameters) == (model.model_id, form, now)
 
 
 def _refused(asked: Asked, given: Mapping[str, Any], form: Form, model: LanguageModel) -> str | None:

@@ -18,7 +18,7 @@ from .domain.briefing import Briefing
 from .domain.decisions import Answer, parse, schema
 from .domain.judgement import judge
 from .domain.prompt import Prompt
-from .models import Bot, Cycle, LanguageModel, Trigger
+from .models import Bot, CallState, Cycle, Decision, LanguageModel, Trigger
 
 MODEL = "model:"
 USUAL_SECONDS = 30
@@ -108,6 +108,15 @@ def parameters(decider: Decider) -> dict[str, Any]:
         "temperature": None if model.temperature is None else str(model.temperature),
         "most_output": model.most_output,
     }
+
+
+def answered_alike(decider: Decider, then: Decision) -> bool:
+    """Whether the answer of `then` came from this very model, asked with the parameters that it would have today."""
+    if not isinstance(decider, ModelDecider) or then.raw.get("held"):
+        return False
+    model = decider.chain[0]
+    calls = list(then.cycle.calls.filter(state=CallState.ANSWERED))
+    return bool(calls) and all(call.model_id == model.pk and asking.as_today(call, model) for call in calls)
 
 
 def more_time(bot: Bot) -> timedelta:

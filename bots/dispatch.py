@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from ledger import guardian, heartbeats, reconciliation, reports, valuation
-from ledger.models import Account, Book
+from ledger.models import Account, AccountKind, Book
 from markets import stream
 from markets.driving import lease, renew
 from markets.feeds import clock
@@ -147,7 +147,9 @@ def hand_over(pending: CycleQuerySet, enqueue: Enqueue) -> bool:
 
 def in_doubt(feed: Feed) -> bool:
     """Look up orders that a dead process or a broken cycle left behind; whether the fate of one is still open."""
-    accounts = Account.objects.on(feed).in_doubt().select_related("feed").order_by("pk")
+    # Live accounts are the guardian's: an exchange may take minutes to tell, and the others go on meanwhile.
+    certain = Account.objects.on(feed).filter(kind=AccountKind.PAPER)
+    accounts = certain.in_doubt().select_related("feed").order_by("pk")
     if not (left := list(accounts)):
         return False
     running = Cycle.objects.pending().filter(bot__book__account__feed=feed, status=CycleStatus.RUNNING)
@@ -183,9 +185,10 @@ def recover(*, feed: Feed) -> int:
     running = Cycle.objects.pending().filter(bot__book__account__feed=feed, status=CycleStatus.RUNNING)
     ended = _end(running.values_list("pk", flat=True), CycleStatus.INTERRUPTED, "The process ended during this cycle.")
     Feed.objects.filter(pk=feed.pk).update(lease_until=None, lease_holder="")
-    accounts = list(Account.objects.on(feed).select_related("feed").order_by("pk"))
+    accounts = list(Account.objects.on(feed).kept().select_related("feed").order_by("pk"))
     for account in accounts:
-        reports.resolve(account=account, now=clock.now(feed), alone=True)
+        with guardian.one_account():
+            reports.resolve(account=account, now=clock.now(feed), alone=True)
     guardian.sweep(feed=feed, now=clock.now(feed))
     for account in accounts:
         reconciliation.check(account=account, wall=datetime.now(UTC))

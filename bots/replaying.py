@@ -109,13 +109,16 @@ def _urgent(moment: Moment) -> bool:
 
 
 def answered(moment: Moment, model: str, prompt: Prompt, briefing: Briefing) -> tuple[Mapping[str, Any], bool]:
-    """What `model` says to this question, and whether that was known. A strategy in code is asked each time.
+    """What `model` says to this question, and whether that was known: from then, or from an earlier replay.
+    A strategy in code is asked each time.
 
     A model that could not be asked gives a hold with the reason, which is not kept.
     """
     decider = deciding.another(moment.decision.bot, model, emergency_only=_urgent(moment))
     if not decider.remote:
         return decider.decide(briefing), False
+    if prompt.digest == moment.digest and deciding.answered_alike(decider, moment.decision):
+        return moment.decision.raw, True
     parameters = deciding.parameters(decider)
     known = KnownAnswer.objects.filter(key=key(model, prompt, parameters)).first()
     if known is not None:

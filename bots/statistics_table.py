@@ -7,6 +7,7 @@ from typing import Any
 
 from ledger.domain.statistics import DailyFigures, Fall, Interval, PositionFigures
 from ledger.domain.statistics.positions import DAY, Holding, Side
+from ledger.protection import bare_seconds
 from ledger.track_record import Record, record
 
 from .buy_and_hold import held_instead
@@ -44,7 +45,7 @@ class Tables:
 def tables(bot: Bot) -> Tables:
     """Both tables of a bot as it stands now."""
     told = record(bot.book)
-    return Tables(_ratios(told, held_instead(bot)), _trading(told), told.on_equity.days)
+    return Tables(_ratios(told, held_instead(bot)), [*_trading(told), _bare(bot)], told.on_equity.days)
 
 
 def _ratios(told: Record, held: DailyFigures) -> list[Row]:
@@ -93,6 +94,15 @@ def _trading(told: Record) -> list[Row]:
         Row("Invested", (_share(told.invested, 0),), "Share of time with a position", _exposure(told)),
         Row("Turnover a day", (_ratio(told.turnover),), "Value of all fills over mean equity"),
     ]  # fmt: skip
+
+
+def _bare(bot: Bot) -> Row:
+    found = bare_seconds(bot.book)
+    title = "Time from the first fill until a stop was confirmed, and whenever one was lost"
+    if found is None:
+        return Row("Without a stop", (UNKNOWN,), title)
+    beside = f"median {found.median:.1f} s, at most {found.longest:.1f} s"
+    return Row("Without a stop", (f"99 % within {found.p99:.1f} s",), title, beside)
 
 
 def _ratio(value: float | None) -> str:

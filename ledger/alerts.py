@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from markets import broadcast
 from markets.feeds import clock
 
+from .domain.dust import is_dust
 from .domain.patience import STOP_PATIENCE
 from .models import (
     Account,
@@ -122,6 +124,10 @@ def _foreign(wall: datetime) -> Iterator[Trouble]:
         yield _of_account(AlertKind.FOREIGN, f"order:{row.pk}", Severity.WARNING, sentence, row.account)
     held = Position.objects.open().filter(book__kind=BookKind.UNASSIGNED, intent__isnull=True)
     for position in held.select_related("account", "instrument"):
+        price = position.entry_price
+        if price is not None and is_dust(position.quantity, price, position.instrument.rules):
+            yield _dust(position)
+            continue
         sentence = (
             f"{position.account.name} holds {position.quantity.normalize():f} {position.instrument.symbol} that no bot "
             f"opened. It has no stop of ours and is left alone, until you adopt it."
@@ -129,14 +135,24 @@ def _foreign(wall: datetime) -> Iterator[Trouble]:
         yield _of_account(AlertKind.FOREIGN, f"position:{position.pk}", Severity.WARNING, sentence, position.account)
 
 
-def _unprotected(wall: datetime) -> Iterator[Trouble]:
-    rows = Position.objects.open().filter(
-        intent__isnull=False, account__kind=AccountKind.LIVE, unprotected_since__lt=wall - STOP_PATIENCE
+def _dust(position: Position) -> Trouble:
+    sentence = (
+        f"{position.account.name} keeps {position.quantity.normalize():f} {position.instrument.symbol}, less than an "
+        f"order may be. Nobody manages it, and nothing new is entered there, until you close it at the exchange."
     )
+    return _of_account(AlertKind.DUST, position.pk, Severity.INFO, sentence, position.account)
+
+
+def _unprotected(wall: datetime) -> Iterator[Trouble]:
+    stops = Order.objects.resting().filter(position=OuterRef("pk"), role=Role.STOP)
+    bare = Q(unprotected_since__lt=wall - STOP_PATIENCE) | (~Exists(stops) & Q(opened_at__lt=wall - STOP_PATIENCE))
+    rows = Position.objects.open().filter(bare, intent__isnull=False, account__kind=AccountKind.LIVE)
     for position in rows.select_related("book", "instrument"):
+        since = position.unprotected_since or position.opened_at or wall
+        does = "it is being closed" if settings.LIVE_TRADING else "and live trading is off here, so nobody places one"
         sentence = (
-            f"{position.book.name} holds {position.instrument.symbol} without a stop at the venue since "
-            f"{position.unprotected_since:%H:%M:%S} UTC; it is being closed."
+            f"{position.book.name} holds {position.instrument.symbol} without a stop at the venue, bare since "
+            f"{since:%Y-%m-%d %H:%M:%S} UTC; {does}."
         )
         yield _of_book(AlertKind.UNPROTECTED, position.pk, Severity.CRITICAL, sentence, position.book)
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
+from django.db import transaction
+from django.db.models import F
+
 from markets.domain.orders import Fill, Income, VenuePosition
 from markets.domain.rounding import ZERO, round_cash
 from markets.exchanges.base import Unanswered
@@ -33,6 +36,7 @@ from .models import (
 
 FIGURES = tuple(Figures.__dataclass_fields__)
 PAID_IN = (CashKind.DEPOSIT, CashKind.WITHDRAWAL, CashKind.TRANSFER)  # no gain, no loss: the base of the return
+DUST = "dust"  # the end of a position whose remainder is too small to close
 REFUSED = "refused"  # the end of a position whose entry the venue refused
 POSITION_FIELDS = (
     *FIGURES,
@@ -71,12 +75,33 @@ def take_over(*, book: Book, positions: Iterable[VenuePosition], at: datetime) -
     for held in positions:
         if held.symbol not in instruments:
             raise Unanswered(f"The account holds {held.symbol}, whose rules are not known here.")
-        size = abs(held.quantity)
-        Position.objects.create(
-            account=account, book=book, instrument=instruments[held.symbol], state=PositionState.OPEN,
-            long=held.quantity > 0, quantity=held.quantity, size=size, cost=held.cost, entry_value=held.cost,
-            entry_quantity=size, margin=held.margin, leverage=held.leverage, opened_at=at,
-        )  # fmt: skip
+        _keep(book, instruments[held.symbol].pk, held, at)
+
+
+@transaction.atomic
+def set_aside(*, position: Position, at: datetime) -> None:
+    """End a position whose remainder the venue refuses to close, and keep the remainder apart.
+
+    What it made is final; the dust is the unassigned book's, with its cost and margin, and nobody manages it.
+    """
+    held = Position.objects.select_for_update().select_related("account").get(pk=position.pk)
+    if held.state != PositionState.OPEN:
+        return
+    rest = VenuePosition("", held.quantity, held.cost, held.margin, held.leverage)
+    ended = {"quantity": ZERO, "cost": ZERO, "margin": ZERO, "exit_reason": DUST, "unprotected_since": None}
+    Position.objects.filter(pk=held.pk).update(state=PositionState.CLOSED, closed_at=at, **ended)
+    _keep(held.account.books.get(kind=BookKind.UNASSIGNED), held.instrument_id, rest, at)
+    Account.objects.filter(pk=held.account_id).update(revision=F("revision") + 1)
+
+
+def _keep(book: Book, instrument_id: int, held: VenuePosition, at: datetime) -> None:
+    account, size = book.account, abs(held.quantity)
+    assert account is not None
+    Position.objects.create(
+        account=account, book=book, instrument_id=instrument_id, state=PositionState.OPEN,
+        long=held.quantity > 0, quantity=held.quantity, size=size, cost=held.cost, entry_value=held.cost,
+        entry_quantity=size, margin=held.margin, leverage=held.leverage, opened_at=at,
+    )  # fmt: skip
 
 
 def align(*, account: Account, wallet: Decimal, ref: str, at: datetime) -> Decimal:

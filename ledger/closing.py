@@ -5,13 +5,15 @@ An exit may be asked for by the guardian, by an invalidation or by a person; not
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from django.db import IntegrityError
 from django.db.models import Prefetch, QuerySet
 
 from markets.models import Feed
 
-from . import ordering, reports, states
+from . import booking, ordering, reports, states
+from .domain.dust import is_dust
 from .domain.intents import IntentDraft, Kind
 from .domain.patience import EXIT_CAP, pausing, under_way
 from .models import Account, Order, OrderState, Position, Role, Source, TradingStateKind
@@ -85,6 +87,9 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
     orders: list[Order] = []
     for position in of:
         if position.pk in reasons:
+            if _refused_dust(position):
+                booking.set_aside(position=position, at=now)
+                continue
             if len(failed_exits(position)) == EXIT_CAP:
                 _restrain(position)
             orders += _exit(account, position, reasons[position.pk], now)
@@ -93,6 +98,13 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
     answers = ordering.send(account=account, orders=orders)
     reports.collect(account=account, now=now, answers=answers)
     return len(answers)
+
+
+def _refused_dust(position: Position) -> bool:
+    """Whether the venue has refused to close a remainder that is smaller than an order may be."""
+    mark: Decimal = position.mark  # type: ignore[attr-defined]
+    refused = any(order.state == OrderState.REFUSED for order in failed_exits(position))
+    return refused and is_dust(position.quantity, mark, position.instrument.rules)
 
 
 def _restrain(position: Position) -> None:

@@ -141,7 +141,8 @@ def watch(accounts: Sequence[Account]) -> dict[int, Watch]:
     differences: dict[int, list[Discrepancy]] = {}
     newest = Window(RowNumber(), partition_by="account", order_by="-id")
     rows = Discrepancy.objects.filter(account__in=accounts).annotate(place=newest)
-    for row in rows.filter(Q(place__lte=SHOWN) | Q(resolved_at__isnull=True)).order_by("-id"):
+    shown = rows.filter(Q(place__lte=SHOWN) | Q(resolved_at__isnull=True)).select_related("by")
+    for row in shown.order_by("-id"):
         differences.setdefault(row.account_id, []).append(row)
     foreign: dict[int, list[Position]] = {}
     held = Position.objects.open().filter(account__in=accounts, book__kind=BookKind.UNASSIGNED, intent__isnull=True)

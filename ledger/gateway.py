@@ -38,7 +38,7 @@ def venue_of(account: Account) -> Venue:
     if account.kind == AccountKind.PAPER:
         return PaperVenue(account.key, account.feed)
     venue = live_venue(account)
-    return venue if settings.LIVE_TRADING else Muted(venue)
+    return Muted(venue) if muted(account) else venue
 
 
 def live_venue(account: Account) -> Remote:
@@ -83,6 +83,11 @@ class AccountGate(SharedGate):
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         super().answered(status, headers)
         connections.release()
+
+
+def muted(account: Account) -> bool:
+    """Whether nothing can be sent for an account: a live one where live trading is off."""
+    return account.kind != AccountKind.PAPER and not settings.LIVE_TRADING
 
 
 def barred(account: Account, role: str) -> Denied | None:

@@ -19,6 +19,7 @@ from markets.models import Feed
 from . import ordering, reports
 from .closing import close_all, glance, leaving, open_positions
 from .domain.enforcement import ENTRY_LIFETIME, exit_due
+from .gateway import NoVenue, muted
 from .models import Book, Order, OrderState, Position, PositionState, Role, TradingState
 from .protection import protect, unfit
 
@@ -31,7 +32,7 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     Where nothing is due this is four statements, whatever the number of accounts and positions.
     """
     acted = 0
-    needy = {position.account_id for position in glance(feed) if _exit_due(position, now) or unfit(position, now)}
+    needy = {position.account_id for position in glance(feed) if _needy(position, now)}
     positions = open_positions(account__in=needy) if needy else []
     for _, held in groupby(positions, key=attrgetter("account_id")):
         with one_account():
@@ -41,12 +42,16 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     return acted
 
 
+def _needy(position: Position, now: datetime) -> bool:
+    return not muted(position.account) and bool(_exit_due(position, now) or unfit(position, now))
+
+
 @contextmanager
 def one_account() -> Iterator[None]:
     """Work on one account: where its venue does not answer, the others are looked after all the same."""
     try:
         yield
-    except Unanswered as silence:
+    except (Unanswered, NoVenue) as silence:
         log.warning("venue_unanswered", why=str(silence))
 
 
@@ -90,7 +95,8 @@ def _sweep_orphans(feed: Feed, now: datetime) -> int:
     for _, mine in groupby(orders, key=attrgetter("account_id")):
         cancelled = [order for order in mine if order.state != OrderState.PLANNED]
         if cancelled:
-            reports.cancel(account=cancelled[0].account, orders=cancelled, now=now)
+            with one_account():
+                reports.cancel(account=cancelled[0].account, orders=cancelled, now=now)
     return len({order.account_id for order in orders})
 
 

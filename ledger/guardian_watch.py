@@ -18,7 +18,7 @@ from markets import driving
 from markets.feeds import clock
 from markets.models import Feed, FeedKind
 
-from . import alerts, guardian, heartbeats, live_orders, reconciliation, reports
+from . import alerts, guardian, heartbeats, live_orders, reconciliation, reports, repricing
 from .models import Account, AccountKind, Discrepancy, Outcome
 
 ROUND_SECONDS = 2.0
@@ -30,10 +30,20 @@ log = structlog.get_logger(__name__)
 
 
 def run(ended: threading.Event) -> None:
-    """Sweep until `ended`; a failing round is logged and the next one comes all the same."""
+    """Sweep until `ended`; a failing round is logged and the next one comes all the same.
+
+    Whatever happened while nobody looked is found first: the first round compares every live account.
+    """
+    attempt("first comparison", lambda: ask_all(datetime.now(UTC)))
     while not ended.wait(ROUND_SECONDS):
         attempt("round", partial(one_round, datetime.now(UTC)))
         close_old_connections()
+
+
+def ask_all(now: datetime) -> None:
+    """Have every live account of a running feed compared at the next round."""
+    live = Account.objects.kept().filter(kind=AccountKind.LIVE, feed__running=True)
+    live.update(compare_asked_at=now)
 
 
 def attempt(what: str, work: Callable[[], object]) -> None:
@@ -47,11 +57,12 @@ def attempt(what: str, work: Callable[[], object]) -> None:
 def one_round(now: datetime) -> None:
     """Look after every running feed on the wall clock, compare what is due, then beat."""
     for feed in Feed.objects.running().filter(kind=FeedKind.LIVE):
-        live = Account.objects.on(feed).filter(kind=AccountKind.LIVE, books_from__isnull=False)
+        live = Account.objects.on(feed).kept().filter(kind=AccountKind.LIVE)
         for account in live.select_related("feed").order_by("pk"):
             attempt(f"account {account.pk}", partial(live_orders.follow, account=account, now=now))
         attempt("paper reports", partial(reports.collect_feed, feed=feed, now=now))
         attempt("sweep", partial(guardian.sweep, feed=feed, now=now))
+        attempt("limits that wait", partial(repricing.sweep, feed=feed, now=now))
     for account in due(now):
         attempt(f"comparison of account {account.pk}", partial(compare, account, now))
     if now >= _told.at + ALERTS_EVERY:
@@ -76,8 +87,7 @@ def due(now: datetime) -> list[Account]:
     open_rows = Discrepancy.objects.standing().filter(account=OuterRef("pk"), outcome=Outcome.OPEN)
     doubt = Exists(open_rows) & Q(compared_at__lte=now - AGAIN_AFTER)
     live = Q(feed__kind=FeedKind.LIVE, feed__running=True)
-    opened = Q(kind=AccountKind.PAPER) | Q(books_from__isnull=False)
-    rows = Account.objects.filter(opened, asked | (live & (old | doubt))).select_related("feed")
+    rows = Account.objects.kept().filter(asked | (live & (old | doubt))).select_related("feed")
     return list(rows.order_by(F("compared_at").asc(nulls_first=True))[:50])
 
 

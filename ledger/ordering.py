@@ -300,6 +300,9 @@ def _answered(order: Order, answer: Answer, now: datetime) -> None:
             return  # The reports came first and know more.
         case Confirmed(report):
             _told(order, report)
+        case Denied(_, message) if order.reduce_only:
+            # Nothing was sent, so nothing was refused either: it is placed anew, by another row.
+            order.state, order.reason, order.closed_at = OrderState.CANCELLED, message[:REASON_LENGTH], now
         case Refused(_, message) | Denied(_, message):
             order.state, order.reason, order.closed_at = OrderState.REFUSED, message[:REASON_LENGTH], now
             order.lookup_at = None

@@ -15,12 +15,14 @@ from markets.updates import update_rows
 
 from . import ordering, reports
 from .closing import close_all, leaving, live, open_positions
+from .domain.bare_times import BareTimes, bare_times
 from .domain.brackets import Brackets, Resting, needed
 from .domain.enforcement import exposed, target_to_place
 from .domain.patience import impatient
 from .domain.trailing import trailed
-from .models import Account, Order, OrderState, Position, Role
+from .models import Account, Book, Order, OrderState, Position, Role
 
+NEWEST = 1000  # positions that the figure is taken over
 RESTING = (OrderState.OPEN, OrderState.PARTLY_FILLED)
 
 
@@ -165,12 +167,20 @@ def _exposed(position: Position, now: datetime) -> str:
     if leaving(position, now):
         return ""
     return exposed(
-        covered=stopped(position) and not _overdue(position, now),
+        covered=(stopped(position) and not _overdue(position, now)) or _may_wait(position, now),
         target=position.target,
         target_rests=bool(live(position, Role.TARGET)),
         mark=position.mark,  # type: ignore[attr-defined]
         long=position.long,
     )
+
+
+def _may_wait(position: Position, now: datetime) -> bool:
+    """Whether a stop that is missing may still come: at a venue that did not refuse it, and for a few seconds only."""
+    if position.account.certain or impatient(position.unprotected_since, now):
+        return False
+    stops = [order for order in position.protective if order.role == Role.STOP]  # type: ignore[attr-defined]
+    return not stops or stops[-1].state != OrderState.REFUSED
 
 
 def stopped(position: Position) -> bool:
@@ -212,3 +222,9 @@ def _note_unprotected(positions: Sequence[Position], now: datetime) -> None:
 def uncovered(account: Account) -> list[Position]:
     """Open positions of ours without enough stop quantity at the venue: the invariant of bracket or flat."""
     return [p for p in open_positions(account=account) if p.book.kind == "bot" and not confirmed(p)]
+
+
+def bare_seconds(book: Book) -> BareTimes | None:
+    """How long the newest positions of a book had no stop at their venue, open ones as far as it is written down."""
+    ran = Position.objects.filter(book=book, opened_at__isnull=False, intent__isnull=False).order_by("-id")
+    return bare_times(ran.values_list("unprotected_seconds", flat=True)[:NEWEST])

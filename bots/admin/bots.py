@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 
 from bots import control, deciding, reservations
 from bots.models import Bot, BotStatus, Cycle
-from ledger.admin import Own, Owned
+from ledger.admin import Audited, Own, Owned
 from ledger.models import Position, PositionState, User
 from ledger.valuation import marked
 from markets.admin import Exact, coloured, link
@@ -32,8 +32,9 @@ class Verb(Protocol):
 
 
 @admin.register(Bot)
-class BotAdmin(Owned, Exact):
+class BotAdmin(Audited, Owned, Exact):
     form = BotForm
+    audited = ("policy", "decider")  # which limits hold, and who may trade within them
     owner_path = "owner"
     inlines = (FallbackInline,)
     actions = ("start", "pause", "run_now", "flatten")
@@ -85,7 +86,7 @@ class BotAdmin(Owned, Exact):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Bot, form: BotForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if obj.decider.startswith(deciding.MODEL):
             # So that its limits can be set before it asks for the first time.

@@ -10,6 +10,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html_join
 from unfold.decorators import action, display
 
 from bots import wordings
@@ -61,9 +62,11 @@ class PromptVersionAdmin(Owned, Exact):
     def owner(self, version: PromptVersion) -> str:
         return str(version.prompt.owner)
 
-    @display(description="used by")
+    @display(description="used by: preview")
     def used_by(self, version: PromptVersion) -> str:
-        return ", ".join(bot.name for bot in version.bots.all()) or "-"
+        """The bots it words the question of; each leads to where it is shown with today's data."""
+        pages = ((reverse("prompt", args=[bot.pk]), bot.name) for bot in version.bots.all())
+        return format_html_join(", ", '<a href="{}">{}</a>', pages) or "-"
 
     @display(description="new version from this")
     def follow(self, version: PromptVersion) -> str:

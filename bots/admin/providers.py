@@ -15,15 +15,18 @@ from bots.deciders.language_models import presets
 from bots.dispatch import NoBroker
 from bots.models import Budget, FallbackModel, LanguageModel, ModelCall, Provider
 from bots.tasks import enqueue_trial
-from ledger.admin import Own, Owned, own
+from ledger.admin import Audited, Own, Owned, own
+from ledger.models import AuditKind
 from markets.admin import Exact, History, link
 
 from .provider_forms import ModelForm, ProviderForm
 
 
 @admin.register(Provider)
-class ProviderAdmin(Owned, Exact):
+class ProviderAdmin(Audited, Owned, Exact):
     form = ProviderForm
+    audited = ("name", "base_url", "key_source", "sealed_key")
+    audit_kind = AuditKind.KEYS
     list_display = ("name", "owner", "base_url", "key_source", "key_shown", "models_count", "most_calls", "rests")
     list_filter = (("owner", Own),)
     list_select_related = ("owner",)
@@ -50,12 +53,19 @@ class ProviderAdmin(Owned, Exact):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         return {"owner": request.user.pk}
 
-    def save_model(self, request: HttpRequest, obj: Provider, form: ProviderForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         # A person has just changed something, so it is worth trying again.
         obj.failures, obj.resting_until, obj.resting_why = 0, None, ""
         super().save_model(request, obj, form, change)
         if not change and (added := providers.add_presets(provider=obj)):
             self.message_user(request, f"{added} models were added with preset prices: compare them before use.")
+
+    def tell(self, request: HttpRequest, row: Model, change: dict[str, Any]) -> None:
+        """That a key changed is told, and never the key."""
+        sealed = change.pop("sealed_key", None)
+        if sealed and any(sealed):
+            change["key"] = "replaced" if all(sealed) else "given" if sealed[1] else "removed"
+        super().tell(request, row, change)
 
     @display(description="key")
     def key_shown(self, provider: Provider) -> str:
@@ -140,7 +150,8 @@ class FallbackInline(TabularInline):
 
 
 @admin.register(Budget)
-class BudgetAdmin(Owned, Exact):
+class BudgetAdmin(Audited, Owned, Exact):
+    audited = ("daily_tokens", "daily_money")
     list_display = ("whose", "owner", "daily_tokens", "daily_money", "day", "tokens", "money", "total_cost")
     list_filter = (("owner", Own),)
     list_select_related = ("owner", "bot")
@@ -158,7 +169,7 @@ class BudgetAdmin(Owned, Exact):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
+    def store(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         # The counters may have moved since the page was opened.
         obj.save(update_fields=["daily_tokens", "daily_money"])
 

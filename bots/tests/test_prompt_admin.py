@@ -1,11 +1,14 @@
 """Versions of prompts in the control room: written, followed, compared, and never changed."""
 
+import json
+
 import pytest
 from django.urls import reverse
 
 from bots import wordings
 from bots.models import PromptVersion
 from bots.tests import rows
+from ledger.models import AuditEntry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("BOT-05")]
 LIST = "admin:bots_promptversion_changelist"
@@ -54,6 +57,15 @@ def test_two_are_compared(room, alice):
     assert "Choose two versions" in text(room.post(reverse(LIST), sent | {"_selected_action": [one.pk]}, follow=True))
 
 
+def test_it_leads_to_where_each_bot_shows_it_with_the_market_of_now(room, alice):
+    version = wordings.write(owner=alice, name="mine", text="Be calm.")
+    bot = rows.bot(alice, prompt_version=version)
+
+    html = text(room.get(reverse(LIST)))
+
+    assert f'<a href="/bots/{bot.pk}/prompt/">{bot.name}</a>' in html
+
+
 def test_a_version_is_only_to_read(room, alice):
     version = wordings.write(owner=alice, name="mine", text="Be calm.")
     address = reverse("admin:bots_promptversion_change", args=[version.pk])
@@ -85,3 +97,22 @@ def test_schedule_and_prompt_of_a_bot_are_set(room, alice, bob):
     assert "errorlist" in text(room.post(address, sent | {"prompt_version": theirs.pk}))
     assert "errorlist" in text(room.post(address, sent | {"shadow_share": "1.5"}))
     assert "60 seconds or more" in text(room.post(address, sent | {"position_interval_seconds": 5}))
+
+
+@pytest.mark.requirement("LED-08")
+def test_another_policy_for_a_bot_is_audited(room, alice):
+    bot, bolder = rows.bot(alice), rows.policy(alice, name="bolder")
+    address = reverse("admin:bots_bot_change", args=[bot.pk])
+    form = {
+        "name": bot.name, "instruments": [one.pk for one in bot.instruments.all()], "policy": bolder.pk,
+        "decider": bot.decider, "seed": 0, "timeframes": "5m, 1h", "interval_seconds": 900, "colour": 0,
+        "monogram": "TR", "crontab": "", "question_cap_minutes": 30, "shadow_share": "0.1", "decision_seconds": 30,
+        "safe_after": 3, "fallbacks-TOTAL_FORMS": 0, "fallbacks-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    before = bot.policy_id
+
+    answer = room.post(address, form)
+
+    assert answer.status_code == 302
+    [entry] = AuditEntry.objects.filter(subject=f"bot:{bot.pk}")
+    assert (entry.kind, json.loads(entry.change)["policy"]) == ("limits", [str(before), str(bolder.pk)])

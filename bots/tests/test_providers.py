@@ -18,6 +18,7 @@ from bots.models import Bot, Budget, FallbackModel, KeySource, LanguageModel, Mo
 from bots.tests import fake_models, models, rows
 from bots.tests.fake_models import says, status
 from ledger import credentials
+from ledger.models import AuditEntry
 from ledger.tests import builders
 from tradingsite import demo
 
@@ -142,6 +143,23 @@ def test_a_stored_key_is_not_sent_to_another_address(root, alice):
     assert (provider.base_url, provider.key) == ("https://evil.example.com/v1", "another-key")
 
 
+@pytest.mark.requirement("LED-08")
+def test_the_audit_trail_tells_that_a_key_changed_and_never_the_key(root, alice):
+    root.post(page("add", Provider), form(owner=alice.pk, new_key=KEY))
+    provider = Provider.objects.get()
+    root.post(page("change", Provider, provider.pk), form(base_url="https://api.deepseek.com", new_key="another-key"))
+    root.post(page("delete", Provider, provider.pk), {"post": "yes"})
+
+    told = list(AuditEntry.objects.filter(subject=f"provider:{provider.pk}").order_by("id"))
+    assert [(entry.kind, entry.actor) for entry in told] == [("keys", alice.username)] * 3
+    given, replaced, deleted = (json.loads(entry.change) for entry in told)
+    assert given["key"] == "given"
+    assert given["base_url"] == [None, "https://api.deepseek.com"]
+    assert replaced == {"key": "replaced"}
+    assert deleted == {"deleted": "deepseek"}
+    assert not any(KEY in entry.change or "gAAAA" in entry.change for entry in told)
+
+
 @pytest.mark.requirement("LED-02")
 def test_the_environments_keys_are_for_superusers(staff, bob, settings):
     settings.PROVIDERS = {"openai": {"api_key": KEY}}
@@ -200,6 +218,8 @@ def test_limits_are_set_without_touching_what_was_used(root, alice):
     budget.refresh_from_db()
     assert (budget.daily_tokens, budget.daily_money, budget.tokens) == (100, Decimal("0.5"), 7)
     assert budget.total_cost == Decimal("1.5")
+    [entry] = AuditEntry.objects.filter(subject=f"budget:{budget.pk}")
+    assert json.loads(entry.change) == {"daily_tokens": ["5000000", "100"], "daily_money": ["5", "0.5"]}
 
 
 # --- Trials ----------------------------------------------------------------------------------------------

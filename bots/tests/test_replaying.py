@@ -8,9 +8,10 @@ from django.core.management import CommandError, call_command
 
 from bots import replaying, retention, wordings
 from bots.domain.prompt import Prompt
-from bots.models import Bot, Decision, KnownAnswer, Moment, Replay, RiskPolicy
+from bots.models import Bot, Decision, KnownAnswer, LanguageModel, Moment, Replay, RiskPolicy
 from bots.replaying import Changes, NotReplayable, replay
-from bots.tests import lockstep
+from bots.tests import fake_models, lockstep
+from bots.tests import models as rows
 from bots.tests import stand_in as models
 from ledger.models import Intent, Order
 from markets.models import Candle
@@ -82,6 +83,23 @@ def test_another_prompt_is_asked_and_the_same_question_is_free(acted, model):
     assert {"kind": "new", "text": "Be brave."} in first["prompt"]
     assert all(item["now"] is None for item in first["items"])
     assert KnownAnswer.objects.count() == 1
+
+
+def test_the_same_model_asked_the_same_again_costs_nothing_until_it_is_another():
+    with fake_models.serving() as server:
+        bot = rows.asking_bot(server.url)
+        decision = rows.run(bot).decision
+        same = Changes(model=bot.decider)
+        assert replay(decision=decision, changes=same)["cached"]
+        assert server.count == 1
+
+        LanguageModel.objects.update(temperature="0.7")
+        changed = replay(decision=decision, changes=same)
+
+        assert not changed["cached"]
+        assert server.count == 2
+        assert replay(decision=decision, changes=same)["cached"]
+        assert server.count == 2
 
 
 def test_the_key_of_a_question_is_its_content():

@@ -231,7 +231,7 @@ def test_statements_of_a_bot_do_not_grow_with_history(page, bot):
         return len(queries)
 
     builders.position(bot.book)
-    assert statements(2) == statements(40) <= 31
+    assert statements(2) == statements(40) <= 32
 
 
 # --- Controls

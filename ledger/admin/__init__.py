@@ -2,6 +2,18 @@
 
 from . import accounts, history, people, watching
 from .accounts import AccountAdmin, BookAdmin
+from .auditing import Audited
 from .ownership import Own, Owned, own
 
-__all__ = ["AccountAdmin", "BookAdmin", "Own", "Owned", "accounts", "history", "own", "people", "watching"]
+__all__ = [
+    "AccountAdmin",
+    "Audited",
+    "BookAdmin",
+    "Own",
+    "Owned",
+    "accounts",
+    "history",
+    "own",
+    "people",
+    "watching",
+]

@@ -22,8 +22,12 @@ class Audited(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
         rows = type(obj)._default_manager.values(*self.audited)
         before = rows.filter(pk=obj.pk).first() or {}
-        super().save_model(request, obj, form, change)
+        self.store(request, obj, form, change)
         self.tell(request, obj, audit.differences(before, rows.get(pk=obj.pk)))
+
+    def store(self, request: HttpRequest, obj: Model, form: ModelForm[Any], change: bool) -> None:
+        """Write the row; what a page may not write over is left out by whoever knows better."""
+        super().save_model(request, obj, form, change)
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         subject = self.subject(obj)

@@ -26,6 +26,10 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def on(self, feed: Feed) -> "AccountQuerySet":
         return self.filter(feed=feed)
 
+    def kept(self) -> "AccountQuerySet":
+        """Those whose books have begun: a live account has none before its key was found good."""
+        return self.filter(models.Q(kind=AccountKind.PAPER) | models.Q(books_from__isnull=False))
+
     def in_doubt(self) -> "AccountQuerySet":
         """With orders that were claimed or sent without a known answer, or entries that were never sent."""
         undecided = models.Q(orders__state__in=("sending", "unknown")) | models.Q(

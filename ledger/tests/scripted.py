@@ -14,6 +14,7 @@ from markets.domain import venue
 from markets.domain.orders import (
     Answer,
     Confirmed,
+    Denied,
     Fill,
     Income,
     OrderReport,
@@ -31,6 +32,7 @@ from markets.models import Instrument
 LOST = "the reply is lost: accepted, but the sender hears nothing"
 DROPPED = "the request is lost: the exchange never hears of it"
 REFUSED = "the exchange refuses"
+HELD_BACK = "nothing is sent: the exchange's allowance is used up"
 
 
 class Exchange:
@@ -63,9 +65,13 @@ class Exchange:
         fate = told.pop(0) if told else ""
         if fate == DROPPED or (self.silent and not fate):
             return Unknown("No answer within 10 s.")
+        if fate == HELD_BACK:
+            return Denied("rate_limited", "What may be asked in this minute is used up.")
         if fate == REFUSED:
             return Refused("scripted", "The exchange refuses this order.")
         answer = self._submit(request)
+        if isinstance(answer, Refused) and answer.code == "duplicate_client_id":
+            return Unknown("The exchange has an order with this id already.")  # as live venues take it
         return Unknown("No answer within 10 s.") if fate == LOST else answer
 
     def cancel(self, client_id: str) -> Answer:

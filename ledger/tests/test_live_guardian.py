@@ -9,9 +9,10 @@ from ledger.domain.patience import EXIT_CAP
 from ledger.models import Account, Order, OrderState, Position, TradingState
 from ledger.tests import builders
 from ledger.tests.live_desk import LiveDesk
-from ledger.tests.scripted import DROPPED, LOST, REFUSED
+from ledger.tests.scripted import DROPPED, HELD_BACK, LOST, REFUSED
 from markets.domain.orders import OrderRequest, OrderType, Side
 from markets.exchanges.base import Unanswered
+from markets.models import Instrument
 
 pytestmark = pytest.mark.django_db
 HALF_A_MINUTE = 30
@@ -219,6 +220,20 @@ def test_nothing_is_sent_while_live_trading_is_off(desk, settings):
     assert desk.exchange.sent == []
 
 
+def test_where_live_trading_was_switched_off_nothing_piles_up(desk, settings):
+    desk.trade(desk.draft())
+    settings.LIVE_TRADING = False
+    desk.exchange.lose(str(desk.stop().client_id))
+    desk.older(30)
+    desk.round()
+    rows = Order.objects.count()
+
+    desk.wait(60, rounds=6)
+
+    assert Order.objects.count() == rows
+    assert "unprotected" in desk.alerts()
+
+
 def test_an_account_that_is_not_armed_enters_nothing_and_keeps_its_stops(desk):
     desk.trade(desk.draft())
     Account.objects.update(armed=False)
@@ -241,3 +256,51 @@ def test_a_refused_entry_gives_its_place_back(desk):
     entry = desk.trade(desk.draft())
     assert entry.state == OrderState.REFUSED
     assert desk.position() is None
+
+
+@pytest.mark.requirement("EXE-01")
+def test_a_remainder_that_the_exchange_refuses_to_close_is_booked_as_dust(desk):
+    desk.trade(desk.draft(quantity="0.005"))
+    Instrument.objects.update(min_quantity=Decimal("0.01"))
+    desk.exchange.of_type["market"] = [REFUSED] * 9
+    Position.objects.update(expires_at=desk.now)
+
+    desk.wait(30, rounds=6)
+
+    closed = Position.objects.closed().get()
+    assert (closed.exit_reason, closed.quantity) == ("dust", 0)
+    rest = desk.position()
+    assert (rest.book.kind, rest.quantity) == ("unassigned", Decimal("0.005"))
+    assert len([r for r in desk.exchange.sent if r.type == "market" and r.reduce_only]) == 1
+    assert desk.alerts() == ["dust"]
+    desk.wait(10, rounds=2)
+    assert not stops(desk)
+    assert reconciliation.check(account=desk.account, wall=desk.now) == []
+
+
+def test_a_position_that_may_be_closed_is_never_dust(desk):
+    desk.trade(desk.draft())
+    desk.exchange.of_type["market"] = [REFUSED]
+    Position.objects.update(expires_at=desk.now)
+    desk.wait(20, rounds=4)
+    assert Position.objects.closed().get().exit_reason == "guardian"
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_could_not_be_sent_is_sent_at_the_next_round_and_closes_nothing(desk):
+    desk.exchange.of_type["stop"] = [HELD_BACK]
+    desk.trade(desk.draft())
+    assert held(desk) == Decimal("0.1")
+
+    desk.wait(2)
+
+    assert [request.quantity for request in stops(desk)] == [Decimal("0.1")]
+    assert desk.position().unprotected_since is None
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_cannot_be_sent_for_too_long_closes_the_position(desk):
+    desk.exchange.of_type["stop"] = [HELD_BACK] * 20
+    desk.trade(desk.draft())
+    desk.wait(8, rounds=4)
+    assert held(desk) == 0

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger import adopting, guardian_watch, ordering, reconciliation
+from ledger.domain.intents import Kind
 from ledger.models import (
     Account,
     AuditEntry,
@@ -263,3 +264,24 @@ def _abort_after(desk, questions: int) -> None:
     finally:
         del desk.exchange._ask
         desk.collected()
+
+
+@pytest.mark.requirement("LED-06")
+def test_a_ledger_that_was_set_back_in_time_imports_what_it_has_forgotten(desk):
+    """A restored backup does not know its newest orders: what they did is booked, and nobody acts on it unasked."""
+    desk.trade(desk.draft())
+    with undone():
+        desk.trade(desk.draft(Kind.ADD, "0.05"))
+    desk.collected()
+    desk.older(10)
+    sent = len(desk.exchange.sent)
+
+    assert check(desk) == []
+
+    assert desk.position().quantity == Decimal("0.15")
+    assert Trade.objects.count() == 2
+    assert len(desk.exchange.sent) == sent
+    foreign = Discrepancy.objects.standing().filter(outcome=Outcome.FOREIGN)
+    assert foreign.count() == 2  # stop and target of the forgotten size
+    desk.wait(4, rounds=2)
+    assert desk.stop().quantity == Decimal("0.15")

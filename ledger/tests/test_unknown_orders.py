@@ -16,8 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def desk(monkeypatch, settings):
-    settings.LIVE_TRADING = True
+def desk(monkeypatch):
     return LiveDesk.connect(monkeypatch)
 
 

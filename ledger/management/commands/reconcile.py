@@ -28,7 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         self.alone = options["alone"]
-        accounts = Account.objects.select_related("feed").order_by("pk")
+        accounts = Account.objects.kept().select_related("feed").order_by("pk")
         chosen = list(accounts.filter(name__iexact=options["account"]) if options["account"] else accounts)
         if not chosen and options["account"]:
             names = ", ".join(accounts.values_list("name", flat=True)) or "none yet"
