@@ -256,6 +256,17 @@ def walks(lab: Lab) -> list[Figure]:
     ]  # fmt: skip
 
 
+def ticks(lab: Lab, kind: str) -> list[Figure]:
+    """From a push of an exchange to the socket of an open page."""
+    with lab.place(kind) as place:
+        runs = lab.repeated(place, "live_tick")
+    return [
+        Figure("a live price at an open page, p99", "ms", column(runs, "p99"), "ms: ccxt.pro alone",
+               column(runs, "bare_p99"), at_most=50),
+        Figure("  median", "ms", column(runs, "p50"), "ms: ccxt.pro alone", column(runs, "bare_p50")),
+    ]  # fmt: skip
+
+
 def beside(lab: Lab, place: Place) -> tuple[dict[str, list[float]], list[float]]:
     """Candles a second of the peers, warm, and how many trades differ; empty where there are none."""
     python, path, lively = os.environ.get("BENCH_PEERS"), str(lab.folder / "year.npz"), str(lab.folder / "lively.npz")
@@ -288,7 +299,7 @@ def differing(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) ->
 
 TICK = 0.1
 WALKS = ("dense", "sparse", "asked", "book", "alone", "years2", "years4")
-NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement", "walks")
+NAMES = ("holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement", "walks", "ticks")
 
 
 def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minutes: int) -> list[Figure]:
@@ -304,5 +315,7 @@ def measured(name: str, lab: Lab, kinds: Sequence[str], redis: str | None, minut
         return tokens(lab, "SQLite")
     if name == "judgement":
         return judgement(lab)
+    if name == "ticks":
+        return ticks(lab, "SQLite")
     measure = {"holding": holding, "claims": claims, "statistics": statistics}[name]
     return [figure for kind in kinds for figure in measure(lab, kind)]

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
@@ -97,7 +97,7 @@ def arena(user: User, asked: Asked, now: datetime) -> Context:
         **around(user, feed, now),
         "bots": bots,
         "feeds": Feed.objects.filter(accounts__owner=user).distinct().order_by("-running", "-id"),
-        "quotes": Quote.objects.filter(feed=feed).select_related("instrument").order_by("instrument__symbol"),
+        "quotes": quotes_of(feed),
         "ranking": ranking,
         "ranking_costs": costs_in(ranking),
         "entries": timeline.of_bots(bots),
@@ -247,6 +247,18 @@ def rendered(page: str, user: User, asked: Asked, now: datetime) -> tuple[dict[s
     until = values.get("chart", {}).get("until")
     parts = {name: str(render_to_string(name, values)) for name in PAGES[page].parts}
     return parts, None if until is None else str(until)
+
+
+def prices(page: str, user: User, asked: Asked) -> dict[str, str]:
+    """The parts of a page that show nothing but prices, by template; none on pages without them. Raises Http404."""
+    if page != "arena":
+        return {}
+    values = {"quotes": quotes_of(feed_of(user, asked))}
+    return {"bots/_ticker.html": str(render_to_string("bots/_ticker.html", values))}
+
+
+def quotes_of(feed: Feed | None) -> QuerySet[Quote]:
+    return Quote.objects.filter(feed=feed).select_related("instrument").order_by("instrument__symbol")
 
 
 def groups(page: str, user: Any, asked: Asked) -> list[str]:

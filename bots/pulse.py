@@ -10,6 +10,7 @@ from django.db.models import Count, Max, Min, Q
 
 from ledger import heartbeats, states
 from ledger.models import TradingState, TradingStateKind, User
+from markets import freshness
 from markets.models import Feed, Quote
 
 from .models import Cycle, CycleStatus
@@ -85,6 +86,8 @@ def pulse(*, user: User, feed: Feed | None, now: datetime) -> Pulse:
     )
     age, guardian = data_age(feed, now), guardian_age(feed, now)
     late = lateness(feed, age, guardian, cycles["pending"])
+    if late and feed is not None and not feed.lock_step:
+        late = f"{late} {freshness.trouble(feed.exchange)}".strip()
     return Pulse(
         at=now,
         feed=feed,

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from markets.models import Feed, FeedKind, Instrument, Quote
+from markets.models import DataAge, ExchangeState, Feed, FeedKind, Instrument, Quote, RefusedData
 
 # Prices come once per step of the feed; missing three of them is no accident.
 STALE_AFTER_STEPS = 3
@@ -173,3 +173,36 @@ class QuoteAdmin(History):
             live=feed.kind == FeedKind.LIVE,
             step=feed.step_seconds,
         )
+
+
+@admin.register(ExchangeState)
+class ExchangeStateAdmin(History):
+    ordering = ("exchange",)
+    list_display = (
+        "exchange",
+        "source",
+        "breaker",
+        "reason",
+        "open_until",
+        "wait_until",
+        "used",
+        "clock_offset_ms",
+        "rules_at",
+    )
+
+
+@admin.register(DataAge)
+class DataAgeAdmin(History):
+    ordering = ("instrument", "part")
+    list_display = ("instrument", "part", "at", "received_at", "source")
+    list_filter = ("part", "source", "instrument__exchange")
+    list_select_related = ("instrument",)
+    search_fields = ("instrument__symbol",)
+
+
+@admin.register(RefusedData)
+class RefusedDataAdmin(History):
+    ordering = ("-last_at",)
+    list_display = ("exchange", "symbol", "part", "reason", "count", "last_at", "example")
+    list_filter = ("exchange", "part", "reason")
+    search_fields = ("symbol",)

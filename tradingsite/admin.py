@@ -68,7 +68,14 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ),
     (
         "Markets",
-        (("markets.feed", "rss_feed"), ("markets.instrument", "candlestick_chart"), ("markets.quote", "sell")),
+        (
+            ("markets.feed", "rss_feed"),
+            ("markets.instrument", "candlestick_chart"),
+            ("markets.quote", "sell"),
+            ("markets.exchangestate", "cell_tower"),
+            ("markets.dataage", "hourglass_top"),
+            ("markets.refuseddata", "block"),
+        ),
     ),
     (
         "People",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Count, F, OuterRef, Q, Subquery, Sum
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -18,6 +19,7 @@ from bots.models import Bot, BotStatus, Cycle, CycleStatus
 from ledger import states
 from ledger.api import Guarded
 from ledger.models import Order, Position, TradingStateKind, User
+from markets import freshness
 from markets.feeds import clock
 from markets.models import Feed, FeedKind
 from tradingsite import __version__
@@ -32,6 +34,28 @@ class FeedStatusSerializer(serializers.Serializer):
     finished = serializers.BooleanField()
     speed = serializers.FloatField(help_text="Market seconds per second, at most.")
     stepped_at = serializers.DateTimeField(allow_null=True, help_text="When it last moved, in wall time.")
+
+
+class RefusedDataSerializer(serializers.Serializer):
+    symbol = serializers.CharField()
+    part = serializers.CharField(help_text="price, mark, or candles and their timeframe.")
+    reason = serializers.CharField(help_text="A stable code such as stale, jump, crossed, not_a_number.")
+    count = serializers.IntegerField()
+    last_at = serializers.DateTimeField()
+    example = serializers.CharField(allow_blank=True)
+
+
+class MarketDataSerializer(serializers.Serializer):
+    exchange = serializers.CharField()
+    transport = serializers.CharField(
+        source="source", allow_blank=True, help_text="stream, polling, or empty where nothing comes."
+    )
+    breaker = serializers.CharField(help_text="closed while the exchange answers; open or probing while it does not.")
+    reason = serializers.CharField(allow_blank=True)
+    open_until = serializers.DateTimeField(allow_null=True, help_text="Nothing is asked before this wall time.")
+    wait_until = serializers.DateTimeField(allow_null=True, help_text="The exchange asked us to wait until then.")
+    clock_offset_ms = serializers.IntegerField(allow_null=True, help_text="The exchange's clock minus ours.")
+    refused = RefusedDataSerializer(many=True, help_text="Data that were not let in, the newest first, at most 20.")
 
 
 class LastCycleSerializer(serializers.Serializer):
@@ -63,6 +87,7 @@ class StatusSerializer(serializers.Serializer):
     state_reason = serializers.CharField(allow_blank=True)
     feed = FeedStatusSerializer(allow_null=True)
     market_time = serializers.DateTimeField(allow_null=True)
+    market_data = MarketDataSerializer(allow_null=True, help_text="Of the live exchange; null on other feeds.")
     cycles = CyclesStatusSerializer()
     counts = CountsSerializer()
 
@@ -90,6 +115,7 @@ def status_for(user: User) -> dict[str, Any]:
         "state_reason": state.reason,
         "feed": feed,
         "market_time": clock.now(feed) if feed and (feed.market_now or not feed.lock_step) else None,
+        "market_data": freshness.of_exchange(feed.exchange, timezone.now()) if feed and not feed.lock_step else None,
         "cycles": {"skipped_slots": bots.pop("skipped_slots"), **cycles_of(user)},
         "counts": {
             **bots,

@@ -46,8 +46,8 @@ async def opened(user, query):
     await communicator.disconnect()
 
 
-async def announce(group):
-    await get_channel_layer().group_send(group, {"type": "changed", "kind": "instant"})
+async def announce(group, kind="instant"):
+    await get_channel_layer().group_send(group, {"type": "changed", "kind": kind})
 
 
 @sync_to_async
@@ -65,6 +65,28 @@ async def test_a_change_brings_the_parts_that_changed(bot):
         news = await communicator.receive_from(timeout=20)
         assert "51\u202f000.0" in news
         assert 'id="ranking"' not in news  # it holds no position, so its line is as it was
+
+
+@pytest.mark.requirement("UI-09")
+async def test_live_prices_alone_render_no_more_than_the_prices(bot, monkeypatch):
+    monkeypatch.setattr(consumers, "WHOLE", 60.0)
+    async with opened(bot.owner, "page=arena") as (communicator, _):
+        monkeypatch.setattr(consumers.fragments, "rendered", None)  # the whole page would fail now
+        for price in (51_000, 52_000):
+            await move(price)
+            await announce(f"feed-{bot.book.account.feed_id}", kind="prices")
+            news = await communicator.receive_from(timeout=20)
+            assert f"{price // 1000}\u202f000.0" in news
+            assert news.count("<section") == 1
+
+
+@pytest.mark.requirement("UI-09")
+async def test_what_hangs_on_live_prices_follows_within_seconds(bot, monkeypatch):
+    monkeypatch.setattr(consumers, "WHOLE", 0.0)
+    async with opened(bot.owner, "page=arena") as (communicator, _):
+        await sync_to_async(Bot.objects.filter(pk=bot.pk).update)(name="Renamed")
+        await announce(f"feed-{bot.book.account.feed_id}", kind="prices")
+        assert "Renamed" in await communicator.receive_from(timeout=20)
 
 
 async def test_the_page_of_a_bot_hears_of_its_book(bot):

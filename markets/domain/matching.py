@@ -1,6 +1,6 @@
 """One execution and all that follows from it: result, fee, margin, what becomes of the orders around it.
 
-Every trade of the simulated venue passes `execute` or `liquidate`. When something trades is not decided here.
+Every trade of the simulated venue passes `execute`, `liquidate` or `settled`. When one comes is not decided here.
 """
 
 from dataclasses import dataclass, replace
@@ -16,6 +16,7 @@ from .venue_state import Outcome, VenueOrder, VenueState, available, charge
 
 POSITION_CLOSED = "position closed"
 LIQUIDATED = "position liquidated"
+DELISTED = "instrument delisted"
 INSUFFICIENT_MARGIN = "insufficient margin"
 
 # What rounding can add to the loss of one close: released cost, fee and released margin, a unit each.
@@ -175,6 +176,23 @@ def liquidate(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: date
     flat = replace(state.holding(replace(held, quantity=ZERO)), wallet=state.wallet - held.margin)
     outcome = outcome.then(replace(flat, trades=state.trades + 1), fill, income)
     return expire(outcome, rules.symbol, LIQUIDATED, at, entries=True)
+
+
+def settled(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: datetime) -> Outcome:
+    """The venue closes the position at `price`, without a fee, and ends all orders: it lists the instrument no more."""
+    held = outcome.state.positions.get(rules.symbol)
+    if held is not None:
+        side, size = Side.of(-held.quantity), abs(held.quantity)
+        _, realised = Holding(held.quantity, held.cost).traded(side, size, price)
+        fill = Fill(
+            trade_id=str(outcome.state.trades + 1), client_id=None, symbol=rules.symbol, side=side, quantity=size,
+            price=price, fee=ZERO, fee_currency=rules.settle, maker=False, realised=realised, at=at,
+            leverage=held.leverage,
+        )  # fmt: skip
+        flat = outcome.state.holding(replace(held, quantity=ZERO))
+        flat = replace(flat, wallet=flat.wallet + realised, trades=flat.trades + 1)
+        outcome = outcome.then(flat, fill)
+    return expire(outcome, rules.symbol, DELISTED, at, entries=True)
 
 
 def last_report(outcome: Outcome, client_id: str) -> OrderReport:

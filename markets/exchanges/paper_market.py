@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from markets.domain import venue
+from markets.domain import matching, venue
 from markets.domain.instruments import InstrumentRules
 from markets.domain.orders import Fill
 from markets.domain.rounding import ZERO
@@ -63,6 +63,15 @@ def funding(rates: Mapping[int, tuple[Decimal, Decimal]], at: datetime, *, late:
         return _funded(loaded, rates, at) | (_opened_since(loaded, rates, at) if late else set())
 
     return Stage(rates, fund, exempt)
+
+
+def delistings(prices: Mapping[int, Decimal], at: datetime) -> Stage:
+    """The end of instruments, by id: positions are closed at these prices, orders end."""
+
+    def end(state: VenueState, price: Decimal, rules: InstrumentRules) -> Outcome:
+        return matching.settled(Outcome(state), rules.price(price), rules, at)
+
+    return Stage(prices, end)
 
 
 def _funded(loaded: Loaded, instruments: Iterable[int], at: datetime) -> set[tuple[int, int]]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import TypeVar
 
 import structlog
 from django.db import close_old_connections
@@ -16,7 +17,7 @@ from django.db import close_old_connections
 from markets import retention, watching
 from markets.domain.candles import Candles
 from markets.exchanges import market_data
-from markets.models import ExchangeState, Feed, Instrument, Source
+from markets.models import ExchangeState, Feed, Instrument, InstrumentStatus, Source
 
 from . import funding, instruments
 from .ages import Ages
@@ -25,11 +26,12 @@ from .inbox import Inbox
 
 ROUND_SECONDS = 0.25
 AT_ONCE = 4  # candle requests under way at the same time
-RULES_EVERY = timedelta(hours=1)
+RULES_EVERY, RULES_AT_END = timedelta(hours=1), timedelta(minutes=1)
 CLOCK_SECONDS, LOOSE_CLOCK_MS = 600.0, 500
 FUNDING_SECONDS, INTEREST_SECONDS, SWEEP_SECONDS, AGES_SECONDS = 5.0, 20.0, 300.0, 2.0
 AWAY_SECONDS = 2.0  # after an exchange was away, until it is asked again
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 class Chores:
@@ -75,23 +77,38 @@ class Chores:
                 close_old_connections()
 
     def round(self, now: datetime) -> None:
-        """Whatever is due at wall time `now`. Raises market_data.Away."""
+        """Whatever is due at wall time `now`; what fails keeps nothing else from being done. Raises Away in the end."""
         self.take_candles(now)
-        if self._time_for("ages", AGES_SECONDS):
-            self.ages.write()
-        self.read_rules(now)
-        self.fill_candles(now)
+        away: market_data.Away | None = None
+        for chore in (self.read_rules, self.fill_candles, self.settle_funding, self.read_interest, self.tidy):
+            try:
+                chore(now)
+            except market_data.Away as reason:
+                away = reason
+            except Exception:
+                log.exception("chore_failed", exchange=self.exchange, chore=chore.__name__)
+        if away is not None:
+            raise away
+
+    def settle_funding(self, now: datetime) -> None:
         if self._time_for("funding", FUNDING_SECONDS):
             for instrument in funding.overdue(self.feed, self._instruments, now):
                 funding.settle(self.feed, instrument, now, self.ages)
+
+    def read_interest(self, now: datetime) -> None:
         if self._time_for("interest", INTEREST_SECONDS):
             for instrument in funding.interest_due(self._instruments, now):
                 funding.read_interest(self.exchange, instrument, now, self.ages)
-        if self._time_for("clock", CLOCK_SECONDS):
-            self.compare_clocks()
+
+    def tidy(self, now: datetime) -> None:
+        """Ages, old rows and the clock."""
+        if self._time_for("ages", AGES_SECONDS):
+            self.ages.write()
         if self._time_for("sweep", SWEEP_SECONDS):
             watching.sweep(now)
             retention.drop_old_interest(now)
+        if self._time_for("clock", CLOCK_SECONDS):
+            self.compare_clocks()
 
     def take_candles(self, now: datetime) -> None:
         """Store what the stream has closed; what does not follow on is filled by REST."""
@@ -103,16 +120,18 @@ class Chores:
     def fill_candles(self, now: datetime) -> int:
         """Ask for every closed candle that is wanted and missing; several series at once."""
         due = self.candles.due(self._series, now, streamed=self._streamed)
-        jobs = [self._pool.submit(_in_thread(self.candles.fill), *one, now) for one in due]
+        jobs = [self._pool.submit(in_thread(self.candles.fill), *one, now) for one in due]
         return sum(job.result() for job in jobs)
 
     def read_rules(self, now: datetime) -> None:
         """Instruments and rules, hourly, and at the start of a process: the stream needs them."""
         state = ExchangeState.objects.filter(exchange=self.exchange).first()
-        young = state is not None and state.rules_at is not None and now - state.rules_at < RULES_EVERY
+        every = RULES_AT_END if any(_ends(one, now) for one in self._instruments) else RULES_EVERY
+        young = state is not None and state.rules_at is not None and now - state.rules_at < every
         if young and market_data.loaded(self.exchange) is not None:
             return
         instruments.refresh(self.exchange, now, symbols=())
+        instruments.end_delisted(self.feed, now)
         ExchangeState.objects.filter(exchange=self.exchange).update(rules_at=now)
 
     def compare_clocks(self) -> None:
@@ -129,10 +148,16 @@ class Chores:
         return True
 
 
-def _in_thread(work: Callable[..., int]) -> Callable[..., int]:
+def _ends(instrument: Instrument, now: datetime) -> bool:
+    """Whether the exchange should have delisted it by now."""
+    leaving = instrument.status == InstrumentStatus.LEAVING
+    return leaving and instrument.delists_at is not None and instrument.delists_at <= now
+
+
+def in_thread(work: Callable[..., T]) -> Callable[..., T]:
     """`work` in a thread of a pool: it gives its connection back at the end."""
 
-    def done(*given: object) -> int:
+    def done(*given: object) -> T:
         try:
             return work(*given)
         finally:

@@ -6,17 +6,20 @@ does everything that may take its time. Nothing is asked of which nobody holds a
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from time import monotonic
+from functools import partial
+from time import monotonic, sleep
 
 import structlog
 from django.db import close_old_connections
 
 from markets import refusals, watching
+from markets.domain.intake import Tick
 from markets.exchanges import market_data
 from markets.models import ExchangeState, Feed, FeedKind, Instrument, Source
 
-from .chores import Chores
+from .chores import Chores, in_thread
 from .inbox import Inbox
 from .leadership import Lease, leading
 from .prices import LivePrices
@@ -29,6 +32,7 @@ MARKS_SECONDS, DAY_SECONDS = 15.0, 60.0  # between two questions for what no str
 LAGS = timedelta(seconds=6)  # a price older than this is asked for by REST
 WRITE_SECONDS = 2.0
 log = structlog.get_logger(__name__)
+Question = Callable[[], list[Tick]]
 
 
 def run(exchange: str, ended: threading.Event, *, websocket: bool = True) -> None:
@@ -76,6 +80,9 @@ class Driver:
         self._streamed_at: datetime | None = None
         self._polled_at: datetime | None = None
         self._told_at: dict[str, datetime] = {}
+        self._taken = 0.0
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="polling")
+        self._asked: list[Future[list[Tick]]] = []
         self._due: dict[str, float] = {}
 
     def start(self) -> None:
@@ -87,6 +94,7 @@ class Driver:
         if self.stream is not None:
             self.stream.stop()
         self.chores.stop()
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self.write(datetime.now(UTC))
 
     def runs(self) -> bool:
@@ -96,13 +104,17 @@ class Driver:
         return Feed.objects.running().filter(pk=self.feed.pk).exists()
 
     def round(self, now: datetime) -> None:
-        """Let in what has come, ask for what lags, and write what was noted."""
+        """Let in what has come, ask for what lags, and write what was noted. Prices never wait for an answer."""
         if self._time_for("look", LOOK_SECONDS):
             self.look(now)
         if self.inbox.news.wait(BREATH):
+            sleep(max(0.0, self._taken + BREATH - monotonic()))
             self.take_streamed(datetime.now(UTC))
-        if self._time_for("poll", POLL_SECONDS):
-            self.poll(datetime.now(UTC))
+            self._taken = monotonic()
+        if not self._asked and self._time_for("poll", POLL_SECONDS):
+            self._asked = [self._pool.submit(in_thread(self._answer), ask) for ask in self.questions(datetime.now(UTC))]
+        while self._asked and self._asked[0].done():
+            self._take_polled(self._asked.pop(0).result())
         if self._time_for("write", WRITE_SECONDS):
             self.write(datetime.now(UTC))
 
@@ -128,14 +140,22 @@ class Driver:
         return moved
 
     def poll(self, now: datetime) -> None:
-        """Ask by REST for the instruments whose price is older than it should be."""
+        """Ask by REST for what lags, and let it in."""
+        for ask in self.questions(now):
+            self._take_polled(self._answer(ask))
+
+    def questions(self, now: datetime) -> list[Question]:
+        """What is to be asked by REST: prices older than they should be, and what no stream brings."""
+        symbols = list(self.instruments)
+        found: list[Question] = []
         lagging = [one.symbol for one in self.instruments.values() if self._lags(one, now)]
         if lagging:
-            self._ask(lambda: market_data.prices(self.exchange, lagging))
-        if self.instruments and self._untold("funding", now) and self._time_for("marks", MARKS_SECONDS):
-            self._ask(lambda: market_data.funding(self.exchange, list(self.instruments)))
-        if self.instruments and self._untold("day", now) and self._time_for("day", DAY_SECONDS):
-            self._ask(lambda: market_data.day(self.exchange, list(self.instruments)))
+            found.append(partial(market_data.prices, self.exchange, lagging))
+        if symbols and self._untold("funding", now) and self._time_for("marks", MARKS_SECONDS):
+            found.append(partial(market_data.funding, self.exchange, symbols))
+        if symbols and self._untold("day", now) and self._time_for("day", DAY_SECONDS):
+            found.append(partial(market_data.day, self.exchange, symbols))
+        return found
 
     def _untold(self, part: str, now: datetime) -> bool:
         """Whether no stream tells this part: not every exchange pushes all of it."""
@@ -147,12 +167,14 @@ class Driver:
         patience = LAGS if self.source(now) == Source.STREAM else timedelta(seconds=POLL_SECONDS / 2)
         return known is None or now - known.at > patience
 
-    def _ask(self, question: Callable[[], list[market_data.Tick]]) -> None:
+    def _answer(self, question: Question) -> list[Tick]:
         try:
-            ticks = question()
+            return question()
         except market_data.Away as away:
             log.info("not_polled", exchange=self.exchange, reason=str(away))
-            return
+            return []
+
+    def _take_polled(self, ticks: list[Tick]) -> None:
         now = datetime.now(UTC)
         self.prices.take(ticks=ticks, instruments=self.instruments, now=now, source=Source.POLLING)
         if any(tick.priced and now - tick.at < LAGS for tick in ticks):

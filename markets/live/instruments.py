@@ -10,12 +10,13 @@ from decimal import Decimal
 from typing import Any
 
 import structlog
+from django.db.models import Q
 
-from markets import listing
+from markets import broadcast, listing
 from markets.domain.candles import instant
 from markets.domain.intake import figure
-from markets.exchanges import market_data
-from markets.models import Instrument, InstrumentStatus
+from markets.exchanges import market_data, paper_market
+from markets.models import Feed, Instrument, InstrumentStatus, PaperOrder, PaperPosition, Quote
 from markets.models.instruments import InstrumentKind
 from markets.rules import shipped
 from markets.updates import update_rows
@@ -49,7 +50,7 @@ def refresh(exchange: str, now: datetime, *, symbols: Sequence[str] | None = Non
         if _brought(row, _fields(exchange, found.get(symbol), row, hours.get(symbol), now))
     ]
     update_rows(changed, _RULES)
-    for symbol in sorted(wanted - known.keys()):
+    for symbol in [one for one in (symbols if symbols is not None else sorted(found)) if one in wanted - known.keys()]:
         fields = _fields(exchange, found[symbol], None, hours.get(symbol), now)
         base, quote, settle = listing.split(symbol)
         row, made = Instrument.objects.get_or_create(
@@ -60,6 +61,21 @@ def refresh(exchange: str, now: datetime, *, symbols: Sequence[str] | None = Non
         if made:
             changed.append(row)
     return changed
+
+
+def end_delisted(feed: Feed, now: datetime) -> int:
+    """Settle at the paper venue what is still held of instruments that the exchange lists no more; how many.
+
+    At the last mark there was. The ledger adopts it as an exit, as from a live exchange.
+    """
+    gone = Q(instrument__status=InstrumentStatus.DELISTED, account__feed=feed)
+    held = PaperPosition.objects.filter(gone).values("instrument")
+    resting = PaperOrder.objects.filter(gone, live=True).values("instrument")
+    last = Quote.objects.filter(feed=feed).filter(Q(instrument__in=held) | Q(instrument__in=resting))
+    if prices := dict(last.values_list("instrument", "mark")):
+        paper_market.drive(feed, paper_market.delistings(prices, now))
+        broadcast.announce(f"feed-{feed.pk}", kind="delisting", feed=feed.pk)
+    return len(prices)
 
 
 def _brought(row: Instrument, fields: Mapping[str, Any]) -> bool:

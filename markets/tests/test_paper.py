@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -216,6 +217,9 @@ def test_market_time_stamps_what_happens_on_a_feed_with_its_own_clock(desk, feed
 def test_on_a_live_feed_the_wall_clock_does(db):
     feed = rows.feed("binanceusdm", kind=FeedKind.LIVE)
     make_quote(feed, make_instrument())
+    refused = open_venue(feed).send(order("old", "buy", 1))
+    assert refused.code == "stale_price"  # the quote of a live market that has gone silent
+    Quote.objects.update(at=timezone.now())
     report = open_venue(feed).send(order("x", "buy", 1)).report
     assert report.at > AT
 

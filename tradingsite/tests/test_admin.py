@@ -13,6 +13,7 @@ from bots.models import Budget
 from bots.tests import models, rows
 from ledger import audit
 from ledger.tests import builders
+from markets.models import DataAge, ExchangeState, RefusedData
 from tradingsite.admin import SECTIONS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("UI-10")]
@@ -58,6 +59,13 @@ BUILDERS = {
     "ledger.trade": lambda n: builders.trade(instrument=coin(n)),
     "ledger.tradingstate": lambda n: state(n),
     "ledger.user": lambda n: builders.user(f"user{n}"),
+    "markets.dataage": lambda n: DataAge.objects.create(
+        instrument=coin(n), part="price", at=builders.NOW, received_at=builders.NOW, source="stream"
+    ),
+    "markets.exchangestate": lambda n: ExchangeState.objects.create(exchange=f"exchange{n}"),
+    "markets.refuseddata": lambda n: RefusedData.objects.create(
+        exchange="okx", symbol=f"C{n}", part="price", reason="jump", first_at=builders.NOW, last_at=builders.NOW
+    ),
     "markets.feed": lambda n: builders.feed(f"feed {n}"),
     "markets.instrument": lambda n: builders.quote(coin(n)).instrument,
     "markets.quote": lambda n: builders.quote(coin(n)),

@@ -8,10 +8,12 @@ import pytest
 
 from bots import cycle, live_dispatch, questions, watching
 from bots.models import Bot, BotStatus, Cycle, DecisionItem
-from ledger.models import EquityPoint, Order, Position
+from ledger import reconciliation
+from ledger.models import EquityPoint, Order, Position, Trade
 from markets import history
+from markets.live import instruments
 from markets.live.driver import Driver
-from markets.models import Candle, Feed, FundingRate, Instrument, OpenInterest
+from markets.models import Candle, Feed, FundingRate, Instrument, OpenInterest, Quote
 from markets.tests.fake_exchange import Listed
 from markets.tests.live_market import BTC, led_here, opened
 from tradingsite import demo
@@ -148,6 +150,26 @@ def test_nobody_enters_what_the_exchange_delists(market, fake):
     refused = DecisionItem.objects.filter(symbol=BTC, action="open_long", outcome="refused")
     assert any("the exchange delists it on" in v["text"] for item in refused for v in item.verdicts)
     assert not Position.objects.filter(instrument__symbol=BTC).exists()
+
+
+@pytest.mark.requirement("MKT-10")
+def test_what_is_held_when_the_exchange_delists_it_is_settled_and_adopted(market, fake):
+    feed, _driver = market
+    live_dispatch.tick(enqueue=inline)
+    position = Position.objects.open().filter(account__feed=feed).first()
+    symbol, mark = position.instrument.symbol, Quote.objects.get(feed=feed, instrument=position.instrument).mark
+    del fake.world.listed[symbol]
+    instruments.refresh("binanceusdm", now(), symbols=())
+    assert instruments.end_delisted(feed, now()) == 1
+    assert instruments.end_delisted(feed, now()) == 0
+    live_dispatch.tick(enqueue=inline)
+    position.refresh_from_db()
+
+    assert position.state == "closed"
+    assert not Order.objects.live().filter(position=position).exists()
+    assert position.exit_reason == "closed at the venue"
+    assert Trade.objects.filter(position=position).latest("id").price == mark
+    assert reconciliation.differences(position.account) == []
 
 
 @pytest.mark.requirement("MKT-01")

@@ -45,6 +45,7 @@ def manage(*arguments, **variables):
         PRODUCTION,
         {"ENVIRONMENT": "testing", "PORT": "1", "SPEED": "0.5", "FEED": "binanceusdm"},
         {"DATABASE_URL": "postgres://u:p@host/name", "REDIS_URL": "rediss://host", "LIVE_TRADING": "Yes"},
+        {"EXCHANGE_URL_OKX": "https://proxy.example:8443/okx", "EXCHANGE_URL_ASTER": "http://127.0.0.1:8100"},
         {"EMAIL_URL": "consolemail://", "CORS_ALLOWED_ORIGINS": "https://a.example, http://b.example:81"},
     ],
 )
@@ -75,6 +76,8 @@ def test_possible_settings_have_no_problem(values):
         ("CSRF_TRUSTED_ORIGINS", "trade.example.org"),
         ("CORS_ALLOWED_ORIGINS", "https://a.example/path"),
         ("CORS_ALLOWED_ORIGINS", "*"),
+        ("EXCHANGE_URL_OKX", "okx.example"),
+        ("EXCHANGE_URL_OKX", "wss://okx.example/ws"),
         ("CREDENTIALS_KEYS", "short"),
         ("CREDENTIALS_KEYS", f"{GOOD_KEY},nonsense"),
     ],

@@ -2,11 +2,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from bots.models import BotStatus, CycleStatus
 from bots.tests import rows
 from ledger.tests import builders
+from markets.models import ExchangeState, RefusedData
 from tradingsite import __version__
 
 pytestmark = pytest.mark.django_db
@@ -101,3 +103,25 @@ def test_the_documentation_of_the_api_is_valid_and_complete():
 
     for resource in ("status", "bots", "orders", "trades", "positions", "decisions"):
         assert f"/api/v1/{resource}/" in text.getvalue()
+
+
+@pytest.mark.requirement("MKT-08")
+def test_a_live_market_tells_where_its_data_come_from_and_what_was_refused(api):
+    now = timezone.now()
+    builders.feed("live okx", kind="live", exchange="okx", running=True)
+    ExchangeState.objects.create(exchange="okx", source="stream", clock_offset_ms=-12, wait_until=now)
+    RefusedData.objects.create(
+        exchange="okx", symbol="BTC/USDT:USDT", part="price", reason="jump", count=3, first_at=now, last_at=now
+    )
+    found = status(api)["market_data"]
+
+    assert (found["transport"], found["breaker"], found["clock_offset_ms"]) == ("stream", "closed", -12)
+    assert found["wait_until"] is None
+    [refused] = found["refused"]
+    assert (refused["reason"], refused["count"]) == ("jump", 3)
+
+
+def test_other_markets_tell_nothing_of_an_exchange(api):
+    builders.feed(running=True)
+
+    assert status(api)["market_data"] is None
