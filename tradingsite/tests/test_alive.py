@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from ledger import heartbeats
+from markets.models import ExchangeState
 from tradingsite import alive
 from tradingsite.tests.process import free_port
 
@@ -25,6 +26,33 @@ def test_a_database_that_does_not_answer(monkeypatch, capsys):
 def test_the_question_names_the_table_of_heartbeats():
     assert f"FROM {heartbeats.Heartbeat._meta.db_table} " in alive.NEWEST
     assert {field.column for field in heartbeats.Heartbeat._meta.fields} == {"name", "at"}
+
+
+@pytest.mark.django_db
+def test_the_question_for_an_exchange_names_the_lease_of_who_brings_its_prices(monkeypatch, capsys):
+    assert f"FROM {ExchangeState._meta.db_table} " in alive.LEASE
+    assert {"exchange", "lease_until"} < {field.column for field in ExchangeState._meta.fields}
+    asked = []
+
+    class Database:
+        """What psycopg would give where the lease ended five minutes ago."""
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_): ...
+
+        def execute(self, question, parameters):
+            asked.append((question, parameters))
+            return self
+
+        def fetchone(self):
+            return (300.0,)
+
+    monkeypatch.setattr(alive.psycopg, "connect", lambda *_, **__: Database())
+    assert alive.main(["stream:okx"]) == 1
+    assert asked == [(alive.LEASE, ["okx"])]
+    assert "stream:okx gave its last sign of life 300 s ago." in capsys.readouterr().err
 
 
 @pytest.mark.requirement("OPS-03")
