@@ -20,6 +20,7 @@ from .market import Market
 from .request import Read, Request, read
 
 Passed = Callable[[int], None]
+Alive = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,11 @@ class Prepared:
         return ended.settled(engine.run()), perf_counter() - begun
 
 
-def prepare(request: Request, *, owner: User | None = None, run: Any = None) -> Prepared:
-    """Raises Unclear and NotThere. `owner` is whose bots and models may be named, `run` the stored row it is for."""
+def prepare(request: Request, *, owner: User | None = None, run: Any = None, alive: Alive = lambda: None) -> Prepared:
+    """Raises Unclear and NotThere. `owner` is whose bots and models may be named, `run` the stored row it is for.
+
+    `alive` is called now and then while something takes long, later by the decider too; it may raise.
+    """
     found = read(request)
     asked = found.asked
     market = loader.load(
@@ -59,18 +63,24 @@ def prepare(request: Request, *, owner: User | None = None, run: Any = None) -> 
     if isinstance(decider, options.Unmade):
         from . import remembered  # models and their clients: what strategies in code do not need
 
-        decider, about = remembered.look_up(asked, owner=owner, run=run)
+        decider, about = remembered.look_up(asked, owner=owner, run=run, alive=alive)
     elif "like" in asked.more:
-        decider, about = _like(asked.more["like"], request, market, setup)
+        decider, about = _like(asked.more["like"], request, market, setup, alive)
     return Prepared(request, found, market, replace(setup, decider=decider), about)
 
 
-def _like(name: str, request: Request, market: Market, setup: Setup) -> tuple[Decider, dict[str, Any]]:
-    """Lots as frequent and as long as the trades of another strategy on the same market."""
+def likened(name: str, request: Request) -> Decider:
+    """The strategy that `like` names. Raises Unclear and NotThere."""
     other = options.read(name, request.timeframe, ()).decider
     if isinstance(other, options.Unmade):
         raise NotThere("like names a strategy in code, such as like=trend.")
-    result = Backtest(market, replace(setup, decider=other)).run()
+    return other
+
+
+def _like(name: str, request: Request, market: Market, setup: Setup, alive: Alive) -> tuple[Decider, dict[str, Any]]:
+    """Lots as frequent and as long as the trades of another strategy on the same market."""
+    other = likened(name, request)
+    result = Backtest(market, replace(setup, decider=other), passed=lambda _: alive()).run()
     closed = [(p.long, p.closed_at - p.opened_at) for p in result.closed if p.closed_at and p.opened_at]
     try:
         found = frequency(
