@@ -12,6 +12,7 @@ from bots import deciders
 from bots.deciders import Decider
 from bots.domain.frequency import frequency
 from ledger.models import User
+from markets.domain.candles import TIMEFRAMES, instant, milliseconds
 
 from . import ended, loader, options
 from .engine import Backtest, Result, Setup
@@ -32,6 +33,17 @@ class Prepared:
     market: Market
     setup: Setup
     about: dict[str, Any]
+
+    @property
+    def cut(self) -> list[str]:
+        """A sentence where candles begin later, or end earlier, than what was asked for."""
+        asked, market, found = self.read, self.market, []
+        step = TIMEFRAMES[asked.asked.timeframes[0]]
+        if asked.start is not None and market.start - milliseconds(asked.start) >= step:
+            found.append(f"Candles begin at {instant(market.start):%Y-%m-%d %H:%M}, later than what was asked for.")
+        if asked.end is not None and milliseconds(asked.end) - market.end >= step:
+            found.append(f"Candles end at {instant(market.end):%Y-%m-%d %H:%M}, earlier than what was asked for.")
+        return found
 
     def run(self, passed: Passed | None = None) -> tuple[Result, float]:
         """What came of it, and in how many seconds, without reading the store."""

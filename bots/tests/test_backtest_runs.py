@@ -13,6 +13,7 @@ from bots.backtests import lab, runs
 from bots.backtests.loader import NotThere
 from bots.backtests.options import Unclear
 from bots.backtests.request import Request
+from bots.backtests.stored import Stored
 from bots.models import Asker, Backtest, BacktestState
 from bots.models.backtests import LOST_AFTER
 from bots.tests import rows
@@ -65,6 +66,21 @@ def test_one_that_is_asked_for_is_run_by_the_lab_and_kept_with_all_that_made_it(
     assert done.report["checks"] == []
     assert done.report["request"] == Request.of_json(row.request).as_json() == row.request
     assert work() == 0
+
+
+def test_a_period_that_reaches_beyond_what_is_stored_is_told(alice):
+    row = ask(alice, start="2020-01-01", end="2050-01-01")
+    work()
+
+    begins, ends, *_ = again(row).report["warnings"]
+    assert begins.startswith("Candles begin at 20")
+    assert ends.startswith("Candles end at 20")
+    assert again(row).summary["warnings"][:2] == [begins, ends]
+
+
+def test_the_range_that_is_shown_is_of_the_finest_timeframe():
+    fine, coarse = ((WALL, WALL + timedelta(days=days)) for days in (1, 2))
+    assert Stored(Instrument(), {"1m": fine, "1h": coarse}).shown == fine
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The websocket half of a live market: subscribes to what is wanted and puts what comes into an inbox.
 
-It runs in a thread with a loop of its own and stores nothing. A stream that is silent, or tells old prices, is closed
-and opened anew, with a pause that grows; meanwhile the driver asks by REST.
+It runs in a thread with a loop of its own and stores nothing. What is wanted besides is subscribed to on the same
+connection, and what is wanted no more comes until that ends. A stream that is silent, or tells old prices, is closed and
+opened anew, with a pause that grows; meanwhile the driver asks by REST.
 """
 
 import asyncio
@@ -47,7 +48,7 @@ class Stream:
             self._thread.join(5)
 
     def want(self, symbols: Sequence[str], series: Sequence[tuple[str, str]]) -> None:
-        """What to subscribe to from now on. Another set than before opens the stream anew."""
+        """What to subscribe to from now on; what comes already is not interrupted."""
         wanted = (tuple(sorted(symbols)), tuple(sorted(series)))
         if wanted != (self._symbols, self._series):
             self._symbols, self._series = wanted
@@ -62,7 +63,6 @@ class Stream:
         """Open, listen, and open again, until stopped."""
         failures = 0
         while not self._ended.is_set():
-            self._changed.clear()
             if not self._symbols or market_data.loaded(self.exchange) is None:
                 await asyncio.sleep(0.2)
                 continue
@@ -75,9 +75,6 @@ class Stream:
             except Exception as error:  # A stream may break in any way; it is opened again.
                 log.warning("stream_broken", exchange=self.exchange, reason=f"{type(error).__name__}: {error}"[:200])
             self.connected = False
-            if self._changed.is_set():
-                failures = 0
-                continue
             failures = 0 if datetime.now(UTC) - began > timedelta(minutes=1) else failures + 1
             await self._pause(PAUSES[min(failures, len(PAUSES) - 1)])
 
@@ -85,19 +82,20 @@ class Stream:
         await asyncio.to_thread(self._ended.wait, seconds)
 
     async def _listen(self) -> None:
-        """One connection's life: until it breaks, falls silent, or something else is wanted."""
+        """One connection's life: until it breaks, falls silent, or nothing of it is wanted any more."""
         client = clients.streaming_client(self.exchange)
         tasks: list[asyncio.Task[None]] = []
         try:
             known = market_data.loaded(self.exchange)
             assert known is not None
             client.set_markets(*known)
-            tasks = [asyncio.create_task(work) for work in self._channels(client)]
             watcher = asyncio.create_task(self._watch_over())
-            tasks.append(watcher)
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            tasks, subscribed = [watcher], _Subscribed()
+            while not watcher.done() and self._symbols:
+                self._changed.clear()
+                new = subscribed.add(self._symbols, self._series)
+                tasks += [asyncio.create_task(work) for work in self._channels(client, *new)]
+                await self._until_changed(tasks)
         finally:
             for task in tasks:
                 task.cancel()
@@ -105,20 +103,34 @@ class Stream:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.close(), 5)
 
+    async def _until_changed(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Waits until something else is wanted or the watcher has ended. Raises what a task has raised."""
+        while not self._changed.is_set():
+            done, _ = await asyncio.wait(tasks, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if done:
+                return
+
     async def _watch_over(self) -> None:
-        """Ends where the stream is to be opened anew. Raises TimeoutError where it tells nothing new."""
+        """Ends where the stream is stopped. Raises TimeoutError where it tells nothing new."""
         opened = datetime.now(UTC)
-        while not self._ended.is_set() and not self._changed.is_set():
+        while not self._ended.is_set():
             await asyncio.sleep(0.1)
             newest = self.inbox.newest_at or opened
             self.connected = newest > opened - SILENCE and self.inbox.newest_at is not None
             if datetime.now(UTC) - max(newest, opened) > SILENCE:
                 raise TimeoutError(f"no price newer than {newest:%H:%M:%S}")
 
-    def _channels(self, client: Any) -> list[Coroutine[Any, Any, None]]:
-        """What this exchange can push of all that is wanted."""
-        symbols, has = list(self._symbols), client.has
+    def _channels(
+        self, client: Any, symbols: list[str], wanted: list[tuple[str, str]]
+    ) -> list[Coroutine[Any, Any, None]]:
+        """What this exchange can push of these."""
+        return [*(self._price_channels(client, symbols) if symbols else ()), *self._candle_channels(client, wanted)]
+
+    def _price_channels(self, client: Any, symbols: list[str]) -> list[Coroutine[Any, Any, None]]:
         channels: list[Coroutine[Any, Any, None]] = []
+        has = client.has
         if self.exchange in market_data.LIGHT_LISTS:
             channels.append(self._prices(client.watch_bids_asks, symbols, market_data.tick_of, client.bidsasks))
             channels.append(self._prices(client.watch_tickers, symbols, _last_and_day))
@@ -126,12 +138,15 @@ class Stream:
             channels.append(self._prices(client.watch_tickers, symbols, _whole_ticker, client.tickers))
         if has.get("watchMarkPrices"):
             channels.append(self._prices(client.watch_mark_prices, symbols, market_data.mark_of))
-        series = [list(pair) for pair in self._series]
-        if series and has.get("watchOHLCVForSymbols"):
-            channels.append(self._candles(client, lambda: client.watch_ohlcv_for_symbols(series)))
-        elif has.get("watchOHLCV"):
-            channels += [self._series_of(client, symbol, timeframe) for symbol, timeframe in self._series]
         return channels
+
+    def _candle_channels(self, client: Any, wanted: list[tuple[str, str]]) -> list[Coroutine[Any, Any, None]]:
+        series = [list(pair) for pair in wanted]
+        if series and client.has.get("watchOHLCVForSymbols"):
+            return [self._candles(client, wanted, lambda: client.watch_ohlcv_for_symbols(series))]
+        if client.has.get("watchOHLCV"):
+            return [self._series_of(client, symbol, timeframe) for symbol, timeframe in wanted]
+        return []
 
     async def _prices(
         self,
@@ -149,17 +164,35 @@ class Stream:
             seen |= fresh
             self.inbox.put([read(symbol, ticker) for symbol, ticker in fresh.items() if symbol in self._symbols])
 
-    async def _candles(self, client: Any, watch: Callable[[], Awaitable[Any]]) -> None:
+    async def _candles(
+        self, client: Any, series: Sequence[tuple[str, str]], watch: Callable[[], Awaitable[Any]]
+    ) -> None:
         finals = _Finals()
         while True:
             await watch()
-            for symbol, timeframe in self._series:
+            for symbol, timeframe in series:
                 kept = client.ohlcvs.get(symbol, {}).get(timeframe)
                 for row in finals.closed(symbol, timeframe, list(kept)[-3:] if kept else ()):
-                    self.inbox.put_candle(ClosedCandle(symbol, timeframe, row))
+                    if (symbol, timeframe) in self._series:
+                        self.inbox.put_candle(ClosedCandle(symbol, timeframe, row))
 
     async def _series_of(self, client: Any, symbol: str, timeframe: str) -> None:
-        await self._candles(client, lambda: client.watch_ohlcv(symbol, timeframe))
+        await self._candles(client, [(symbol, timeframe)], lambda: client.watch_ohlcv(symbol, timeframe))
+
+
+class _Subscribed:
+    """What has been subscribed to on one connection."""
+
+    def __init__(self) -> None:
+        self._symbols: set[str] = set()
+        self._series: set[tuple[str, str]] = set()
+
+    def add(self, symbols: Sequence[str], series: Sequence[tuple[str, str]]) -> tuple[list[str], list[tuple[str, str]]]:
+        """What of these is new, and counts as subscribed to from now on."""
+        new = sorted(set(symbols) - self._symbols), sorted(set(series) - self._series)
+        self._symbols |= set(symbols)
+        self._series |= set(series)
+        return new
 
 
 class _Finals:

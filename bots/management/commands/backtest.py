@@ -82,6 +82,7 @@ class Command(BaseCommand):
         progress = Progress(self, prepared.market.instants)
         result, seconds = prepared.run(progress)
         told = report(result, seconds)
+        told["warnings"] = [*prepared.cut, *told["warnings"]]
         checks = _check(prepared) if given["check"] else None
         if checks is not None:
             told |= {"checks": checks}
