@@ -1,8 +1,8 @@
 """The websocket half of a live market: subscribes to what is wanted and puts what comes into an inbox.
 
 It runs in a thread with a loop of its own and stores nothing. What is wanted besides is subscribed to on the same
-connection, and what is wanted no more comes until that ends. A stream that is silent, or tells old prices, is closed and
-opened anew, with a pause that grows; meanwhile the driver asks by REST.
+connection, and what is wanted no more comes until that ends. A stream that is silent, or tells old prices, is closed
+and opened anew, with a pause that grows; meanwhile the driver asks by REST.
 """
 
 import asyncio
