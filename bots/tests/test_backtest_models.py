@@ -6,13 +6,15 @@ from decimal import Decimal
 
 import pytest
 
-from bots import replaying
+from bots import asking, replaying
 from bots.backtests import lab, preparing, runs
+from bots.backtests.asked_model import PAUSE_SECONDS, TRIES, Stopped
 from bots.backtests.document import document
 from bots.backtests.loader import NotThere
 from bots.backtests.options import Unclear
 from bots.backtests.request import Request
-from bots.models import Asker, Backtest, BacktestState, Budget, KnownAnswer, ModelCall, Purpose
+from bots.models import Asker, Backtest, BacktestState, Budget, KnownAnswer, LanguageModel, ModelCall, Purpose
+from bots.models.backtests import LOST_AFTER
 from bots.tests import fake_models, models, rows
 from bots.tests.test_backtest_command import BTC, stored  # noqa: F401
 from bots.tests.test_backtest_engine import START, minutes
@@ -212,6 +214,21 @@ def test_a_run_shows_that_it_lives_before_each_question(alice, model, server):
 
     assert beats == list(range(server.count))
     assert server.count > 0
+
+
+def test_one_call_ends_before_a_silent_run_is_given_up(alice, model, monkeypatch):
+    LanguageModel.objects.update(call_seconds=32_000)
+    prepared, seconds = preparing.prepare(wanted("money=1"), owner=alice, run=ask(alice, "money=1")), []
+
+    def answer(question):
+        seconds.append(question.seconds)
+        return asking.Found({}, "allowance", "Enough.")
+
+    monkeypatch.setattr(asking, "answer", answer)
+    with pytest.raises(Stopped):
+        prepared.run()
+
+    assert timedelta(seconds=seconds[0] + TRIES * PAUSE_SECONDS) < LOST_AFTER
 
 
 def test_money_for_a_decider_that_takes_none_is_refused_before_it_runs(client, alice):
