@@ -203,7 +203,7 @@ def test_a_market_moves_without_a_reload_and_a_worker_brings_its_indicators(page
 
 
 def test_keys_on_a_chart_without_candles_do_nothing(page, bot, site):
-    page.goto(site + f"/markets/{builders.instrument().pk}/?timeframe=1m")
+    page.goto(site + f"/markets/{builders.instrument(symbol='SOL/USDT:USDT').pk}/?timeframe=1m")  # no price either
     chart = page.locator("#market-chart")
     chart.dispatch_event("keydown", {"key": "ArrowLeft"})
     for key in ("ArrowRight", "+", "-", "End", "Escape"):
