@@ -94,11 +94,21 @@ class LimitsForm(forms.ModelForm):
                 self.add_error(name, sentence)
 
 
+class InstrumentsField(forms.ModelMultipleChoiceField):
+    """Refuses what can be no id before a database is asked for it."""
+
+    def clean(self, value: Any) -> Any:
+        for one in value or ():
+            if not (str(one).isascii() and str(one).isdigit() and len(str(one)) <= 18):
+                raise forms.ValidationError("Choose instruments from the list.")
+        return super().clean(value)
+
+
 class BacktestForm(forms.Form):
     """What may be asked of a backtest by page. Words are read by `bots.backtests.request`; here is what is chosen."""
 
     decider = forms.ChoiceField(initial="house:trend")
-    instruments = forms.ModelMultipleChoiceField(
+    instruments = InstrumentsField(
         Instrument.objects.all(), error_messages={"required": "Choose at least one instrument."}
     )
     timeframe = forms.ChoiceField(choices=[(name, name) for name in TIMEFRAMES], initial="5m")

@@ -37,20 +37,24 @@ def choices(owner: int) -> list[str]:
 
 
 def chances(*, of: Bot, interval: float) -> Mapping[str, float]:
-    """Options of `house:random_like` that match the closed positions of a bot; without any it never enters."""
+    """Options of `house:random_like` that match the closed positions of a bot.
+
+    Without any, or within its first slot, it never enters.
+    """
     assert of.book.account is not None
     now, points = clock.now(of.book.account.feed), EquityPoint.objects.filter(book=of.book)
     began = points.order_by("at").values_list("at", flat=True).first() or now
     held = ExpressionWrapper(F("closed_at") - F("opened_at"), output_field=DurationField())
     closed = Position.objects.closed().filter(book=of.book, opened_at__isnull=False, closed_at__lt=now)
     sums = closed.aggregate(count=Count("id"), longs=Count("id", filter=Q(long=True)), held=Sum(held))
-    if not sums["count"] or now <= began:
+    slots = int((now - began).total_seconds() // interval)
+    if not sums["count"] or slots < 1:
         return {"entry_chance": 0.0}
     found = frequency(
         positions=sums["count"],
         longs=sums["longs"],
         held=sums["held"].total_seconds(),
-        slots=int((now - began).total_seconds() // interval),
+        slots=slots,
         interval=interval,
         instruments=max(of.instruments.count(), 1),
     )

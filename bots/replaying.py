@@ -119,30 +119,38 @@ def answered(moment: Moment, model: str, prompt: Prompt, briefing: Briefing) -> 
         return decider.decide(briefing), False
     if prompt.digest == moment.digest and deciding.answered_alike(decider, moment.decision):
         return moment.decision.raw, True
-    parameters = deciding.parameters(decider)
-    known = KnownAnswer.objects.filter(key=key(model, prompt, parameters)).first()
+    parameters, owner = deciding.parameters(decider), moment.decision.bot.owner_id
+    known = KnownAnswer.objects.filter(key=key(model, prompt, parameters, owner=owner)).first()
     if known is not None:
         return known.answer, True
     deciding.put(decider, prompt)
     connections.release()
     answer = decider.decide(briefing)
     if not answer.get("held"):
-        remember(model=model, prompt=prompt, answer=answer, parameters=parameters)
+        remember(model=model, prompt=prompt, answer=answer, parameters=parameters, owner=owner)
     return answer, False
 
 
-def key(model: str, prompt: Prompt, parameters: Mapping[str, object] | None = None) -> str:
-    """A SHA-256 over model, parameters and messages: the same question has the same key."""
-    asked = [model, dict(sorted((parameters or {}).items())), prompt.system, prompt.user]
+def key(model: str, prompt: Prompt, parameters: Mapping[str, object] | None = None, *, owner: int) -> str:
+    """A SHA-256 over owner, model, parameters and messages: the same question of the same user has the same key.
+
+    Two users may call different models by one name.
+    """
+    asked = [owner, model, dict(sorted((parameters or {}).items())), prompt.system, prompt.user]
     return sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()
 
 
 def remember(
-    *, model: str, prompt: Prompt, answer: Mapping[str, Any], parameters: Mapping[str, object] | None = None
+    *,
+    model: str,
+    prompt: Prompt,
+    answer: Mapping[str, Any],
+    parameters: Mapping[str, object] | None = None,
+    owner: int,
 ) -> None:
     """Keep an answer, so that the same question is free the next time; the first answer stands."""
     found = {"model": model, "answer": dict(answer)}
-    KnownAnswer.objects.get_or_create(key=key(model, prompt, parameters), defaults=found)
+    KnownAnswer.objects.get_or_create(key=key(model, prompt, parameters, owner=owner), defaults=found)
 
 
 def differences(was: Sequence[Seen], now: Sequence[Seen]) -> list[dict[str, Any]]:

@@ -36,13 +36,14 @@ from .models import (
     Severity,
 )
 
+LONGEST = Alert._meta.get_field("sentence").max_length
 SILENT = timedelta(seconds=15)
 TOLD_LOCKS = (LockKind.REFUSED_ENTRIES, LockKind.FAILURES, LockKind.DAILY_LOSS, LockKind.DRAWDOWN)
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What is wrong now. `key` tells it from all others; `sentence` says it to a person."""
+    """What is wrong now. `key` tells it from all others; `sentence` says it to a person, as short as it is stored."""
 
     key: str
     kind: AlertKind
@@ -80,7 +81,7 @@ def _alert(trouble: Trouble, wall: datetime) -> Alert:
         severity=trouble.severity,
         account_id=trouble.account,
         book_id=trouble.book,
-        sentence=trouble.sentence[:400],
+        sentence=trouble.sentence,
         opened_at=wall,
     )
 
@@ -178,11 +179,11 @@ def _locks(wall: datetime) -> Iterator[Trouble]:
 
 
 def _of_book(kind: AlertKind, of: object, severity: Severity, sentence: str, book: Book) -> Trouble:
-    return Trouble(f"{kind}:{of}", kind, severity, sentence, book.owner_id, book.account_id, book.pk)
+    return Trouble(f"{kind}:{of}", kind, severity, sentence[:LONGEST], book.owner_id, book.account_id, book.pk)
 
 
 def _of_account(kind: AlertKind, of: object, severity: Severity, sentence: str, account: Account) -> Trouble:
-    return Trouble(f"{kind}:{of}", kind, severity, sentence, account.owner_id, account.pk)
+    return Trouble(f"{kind}:{of}", kind, severity, sentence[:LONGEST], account.owner_id, account.pk)
 
 
 SOURCES: Sequence[Callable[[datetime], Iterator[Trouble]]] = (

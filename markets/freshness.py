@@ -9,6 +9,8 @@ from typing import Any
 
 from .models import Breaker, DataAge, ExchangeState, Instrument, RefusedData
 
+SETTLED = "settled "  # and a feed: until when funding was settled there, which is no age
+
 
 @dataclass(frozen=True, slots=True)
 class PartAge:
@@ -21,7 +23,8 @@ class PartAge:
 
 def of_instrument(instrument: Instrument, now: datetime) -> list[PartAge]:
     """The age of each part at wall time `now`, by name; empty where no live market brings it. One statement."""
-    rows = DataAge.objects.filter(instrument=instrument).order_by("part").values_list("part", "at", "source")
+    told = DataAge.objects.filter(instrument=instrument).exclude(part__startswith=SETTLED)
+    rows = told.order_by("part").values_list("part", "at", "source")
     return [PartAge(part, (now - at).total_seconds(), source) for part, at, source in rows]
 
 

@@ -12,8 +12,11 @@ LASTS = timedelta(minutes=2)
 
 
 def watch(*, wanted: Iterable[tuple[int, str]], now: datetime, lasts: timedelta = LASTS) -> None:
-    """Keep these (instrument id, timeframe or "") coming until `now` + `lasts`. One statement."""
-    rows = [Watch(instrument_id=pk, timeframe=timeframe, until=now + lasts) for pk, timeframe in set(wanted)]
+    """Keep these (instrument id, timeframe or "") coming until `now` + `lasts`. One statement.
+
+    Rows are locked in one order, whoever asks, so that two who want the same never wait for each other.
+    """
+    rows = [Watch(instrument_id=pk, timeframe=timeframe, until=now + lasts) for pk, timeframe in sorted(set(wanted))]
     if rows:
         Watch.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=["instrument", "timeframe"], update_fields=["until"]

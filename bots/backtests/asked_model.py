@@ -4,7 +4,7 @@ A question whose answer is known costs nothing. Others are asked only while the 
 lasts; without any it holds there and counts. What was answered is kept, so that the same run goes on from there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +33,7 @@ from .records import Position
 COUNTS = ("asked", "known", "paid", "skipped", "shadow", "unanswered")
 TRIES = 3
 PAUSE_SECONDS = 2.0
+MOST_CALL_SECONDS = 240.0  # less than it takes for a silent run to be given up (LOST_AFTER)
 
 
 class Stopped(Unclear):
@@ -41,7 +42,10 @@ class Stopped(Unclear):
 
 @dataclass(slots=True)
 class AskedModel:
-    """`money` is what may be spent on all calls of `run` together, in US dollars; zero: nobody is asked."""
+    """`money` is what may be spent on all calls of `run` together, in US dollars; zero: nobody is asked.
+
+    `alive` is called before whatever takes long; it may raise.
+    """
 
     name: str
     model: LanguageModel
@@ -49,6 +53,7 @@ class AskedModel:
     thresholds: Thresholds
     money: Decimal = ZERO
     run: Backtest | None = None
+    alive: Callable[[], None] = lambda: None
     description: str = "A language model."
     remote: bool = True
     _engine: Engine | None = field(init=False, default=None)
@@ -126,20 +131,22 @@ class AskedModel:
         return known
 
     def _key(self, prompt: Prompt) -> str:
-        return replaying.key(self.name, prompt, deciding.parameters_of(self.model))
+        owner = self.model.provider.owner_id
+        return replaying.key(self.name, prompt, deciding.parameters_of(self.model), owner=owner)
 
     def _paid(self, prompt: Prompt, briefing: Briefing) -> dict[str, Any]:
         question = asking.Question(
             prompt=prompt,
             schema=schema(sorted(briefing.symbols)),
             chain=[self.model],
-            seconds=float(self.model.call_seconds),
+            seconds=min(float(self.model.call_seconds), MOST_CALL_SECONDS),
             judge=lambda raw: deciding.mendable(briefing, raw),
             purpose=Purpose.BACKTEST,
             backtest=self.run,
             money=self.money,
         )
         for attempt in range(1, TRIES + 1):
+            self.alive()
             found = asking.answer(question)
             if not found.code:
                 break
@@ -148,7 +155,8 @@ class AskedModel:
             sleep(PAUSE_SECONDS * attempt)
         self._counts["paid"] += 1
         parameters = deciding.parameters_of(self.model)
-        replaying.remember(model=self.name, prompt=prompt, answer=found.raw, parameters=parameters)
+        owner = self.model.provider.owner_id
+        replaying.remember(model=self.name, prompt=prompt, answer=found.raw, parameters=parameters, owner=owner)
         return found.raw
 
     # --- What it is reminded of --------------------------------------------------------------------------

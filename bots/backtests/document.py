@@ -46,7 +46,7 @@ def document(prepared: Prepared, result: Result, seconds: float, checks: Sequenc
         "tables": tables.tables(result.closed, {**tables.GROUPS, **tables.MORE}),
         "luck": None if chance is None else plain(chance),
         "charts": lines.charts(result, found.lines),
-        "warnings": warnings(result, found, chance, questions=questions, checks=checks),
+        "warnings": [*prepared.cut, *warnings(result, found, chance, questions=questions, checks=checks)],
         "checks": None if checks is None else list(checks),
         "questions": questions,
         "listing": [_trade(one, result) for one in (*order, *result.open)],

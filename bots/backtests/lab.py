@@ -49,7 +49,8 @@ def _work(draining: Callable[[], bool]) -> int:
 
 def _elsewhere(pk: int, draining: Callable[[], bool]) -> bool:
     """Run it in a process of its own. One that a stopping worker ends waits for the next worker."""
-    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "backtest", "--resume", str(pk)]
+    # It may be cancelled, or begun by another worker, while that process boots.
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "backtest", "--resume", str(pk), "--waiting"]
     quiet = subprocess.DEVNULL
     connections.release()
     # A session of its own: what is typed at the terminal ends this process, which then ends the other in order.
@@ -71,7 +72,9 @@ def _elsewhere(pk: int, draining: Callable[[], bool]) -> bool:
 
 
 def _after(pk: int, code: int) -> None:
-    """What the process left behind: nothing, unless it died."""
+    """What the process left behind: nothing, unless it died. One that found nothing to do ends with 0."""
+    if code == 0:
+        return
     row = Backtest.objects.filter(pk=pk).values_list("state", "attempts").first()
     if row is None or row[0] not in (BacktestState.QUEUED, BacktestState.RUNNING):
         return

@@ -25,6 +25,9 @@ OTHERS = ("policy", "seed", "interval", "timeframes", "walk")
 MODEL, RECORDED = "model:", "recorded:"
 # What deciders take that are no code by themselves: whoever runs the backtest looks them up (see `preparing`).
 ELSEWHERE = {MODEL: ("money", "cap", "shadow", "prompt"), RECORDED: (), deciders.RANDOM_LIKE: ("like",)}
+MOST_SEED, MOST_COUNT = 2**63 - 1, 10**9
+# Beyond these powers of ten no figure means anything, and arithmetic with it has no end.
+_LEAST_POWER, _MOST_POWER = -30, 20
 _DAY_FORMS = ("%Y-%m-%d", "%Y%m%d", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S")
 
 
@@ -89,7 +92,7 @@ def read(decider: str, timeframe: str, settings: Sequence[str]) -> Asked:
         policy=_policy(given),
         timeframes=frames,
         interval=TIMEFRAMES[_timeframe(given["interval"])] if "interval" in given else TIMEFRAMES[frames[0]],
-        seed=int(_number("seed", given.get("seed", "0"))),
+        seed=_whole("seed", given.get("seed", "0"), 0, MOST_SEED),
         costs=_costs(given),
         walk=_timeframe(given["walk"]) if "walk" in given else None,
         more={key: given[key] for key in more if key in given},
@@ -98,7 +101,7 @@ def read(decider: str, timeframe: str, settings: Sequence[str]) -> Asked:
 
 def moment(text: str) -> datetime:
     """A day or a time in UTC, such as 2025-05-01, 20250501 or 1746057600 (Unix). Raises Unclear."""
-    if text.isdigit() and len(text) in (10, 13):
+    if text.isascii() and text.isdigit() and len(text) in (10, 13):
         return datetime.fromtimestamp(int(text[:10]), UTC)
     for form in _DAY_FORMS:
         try:
@@ -166,8 +169,9 @@ def _policy(given: Mapping[str, str]) -> Policy:
     changes: dict[str, Any] = {}
     for key in LIMITS:
         if key in given:
-            value = _number(key, given[key])
-            changes[key] = int(value) if isinstance(getattr(PRESETS[name], key), int) else value
+            counted = isinstance(getattr(PRESETS[name], key), int)
+            read_as = _whole(key, given[key], -MOST_COUNT, MOST_COUNT) if counted else _number(key, given[key])
+            changes[key] = read_as
     policy = replace(PRESETS[name], **changes)
     if problems := objections(policy):
         key, sentence = next(iter(problems.items()))
@@ -195,4 +199,13 @@ def _number(key: str, text: str) -> Decimal:
         value = Decimal("nan")
     if not value.is_finite():
         raise Unclear(f"{key} must be a number, not «{text}».")
+    if value and not _LEAST_POWER <= value.adjusted() <= _MOST_POWER:
+        raise Unclear(f"{key} is out of all bounds: «{text}».")
     return value / 100 if text.endswith("%") else value
+
+
+def _whole(key: str, text: str, least: int, most: int) -> int:
+    value = _number(key, text)
+    if not least <= value <= most or value != value.to_integral_value():
+        raise Unclear(f"{key} must be a whole number from {least:,} to {most:,}, not «{text}».")
+    return int(value)

@@ -12,6 +12,7 @@ from bots import deciders
 from bots.deciders import Decider
 from bots.domain.frequency import frequency
 from ledger.models import User
+from markets.domain.candles import TIMEFRAMES, instant, milliseconds
 
 from . import ended, loader, options
 from .engine import Backtest, Result, Setup
@@ -20,6 +21,7 @@ from .market import Market
 from .request import Request, read
 
 Passed = Callable[[int], None]
+Alive = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,17 @@ class Prepared:
     setup: Setup
     about: dict[str, Any]
 
+    @property
+    def cut(self) -> list[str]:
+        """A sentence where candles begin later, or end earlier, than what was asked for."""
+        asked, market, found = self.read, self.market, []
+        step = TIMEFRAMES[asked.asked.timeframes[0]]
+        if asked.start is not None and market.start - milliseconds(asked.start) >= step:
+            found.append(f"Candles begin at {instant(market.start):%Y-%m-%d %H:%M}, later than what was asked for.")
+        if asked.end is not None and milliseconds(asked.end) - market.end >= step:
+            found.append(f"Candles end at {instant(market.end):%Y-%m-%d %H:%M}, earlier than what was asked for.")
+        return found
+
     def run(self, passed: Passed | None = None) -> tuple[Result, float]:
         """What came of it, and in how many seconds, without reading the store."""
         begun = perf_counter()
@@ -41,8 +54,11 @@ class Prepared:
         return ended.settled(engine.run()), perf_counter() - begun
 
 
-def prepare(request: Request, *, owner: User | None = None, run: Any = None) -> Prepared:
-    """Raises Unclear and NotThere. `owner` is whose bots and models may be named, `run` the stored row it is for."""
+def prepare(request: Request, *, owner: User | None = None, run: Any = None, alive: Alive = lambda: None) -> Prepared:
+    """Raises Unclear and NotThere. `owner` is whose bots and models may be named, `run` the stored row it is for.
+
+    `alive` is called now and then while something takes long, later by the decider too; it may raise.
+    """
     found = read(request)
     asked = found.asked
     market = loader.load(
@@ -58,18 +74,24 @@ def prepare(request: Request, *, owner: User | None = None, run: Any = None) -> 
     if isinstance(decider, options.Unmade):
         from . import remembered  # models and their clients: what strategies in code do not need
 
-        decider, about = remembered.look_up(asked, owner=owner, run=run)
+        decider, about = remembered.look_up(asked, owner=owner, run=run, alive=alive)
     elif "like" in asked.more:
-        decider, about = _like(asked.more["like"], request, market, setup)
+        decider, about = _like(asked.more["like"], request, market, setup, alive)
     return Prepared(request, market, replace(setup, decider=decider), about)
 
 
-def _like(name: str, request: Request, market: Market, setup: Setup) -> tuple[Decider, dict[str, Any]]:
-    """Lots as frequent and as long as the trades of another strategy on the same market."""
+def likened(name: str, request: Request) -> Decider:
+    """The strategy that `like` names. Raises Unclear and NotThere."""
     other = options.read(name, request.timeframe, ()).decider
     if isinstance(other, options.Unmade):
         raise NotThere("like names a strategy in code, such as like=trend.")
-    result = Backtest(market, replace(setup, decider=other)).run()
+    return other
+
+
+def _like(name: str, request: Request, market: Market, setup: Setup, alive: Alive) -> tuple[Decider, dict[str, Any]]:
+    """Lots as frequent and as long as the trades of another strategy on the same market."""
+    other = likened(name, request)
+    result = Backtest(market, replace(setup, decider=other), passed=lambda _: alive()).run()
     closed = [(p.long, p.closed_at - p.opened_at) for p in result.closed if p.closed_at and p.opened_at]
     try:
         found = frequency(

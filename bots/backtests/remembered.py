@@ -1,5 +1,7 @@
 """Finds the deciders of a backtest that are no code: an owner's language models, and what a bot has answered before."""
 
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -20,14 +22,16 @@ MOST_MONEY = Decimal(1000)
 CAP_MINUTES, SHADOW = 60, Decimal("0.05")
 
 
-def look_up(asked: Asked, *, owner: User | None, run: Backtest | None) -> tuple[Decider, dict[str, Any]]:
+def look_up(
+    asked: Asked, *, owner: User | None, run: Backtest | None, alive: Callable[[], None] = lambda: None
+) -> tuple[Decider, dict[str, Any]]:
     """The decider that `asked` names, and what it adds to the provenance. Raises NotThere and Unclear."""
     name = asked.decider.name
     if owner is None:
         raise NotThere(f"Say whose {name} it is: bots and models belong to a user.")
     if name.startswith(RECORDED):
         return _recorded(name.removeprefix(RECORDED), owner)
-    return _model(name.removeprefix(MODEL), asked, owner, run)
+    return _model(name.removeprefix(MODEL), asked, owner, run, alive)
 
 
 def _recorded(name: str, owner: User) -> tuple[Recorded, dict[str, Any]]:
@@ -44,7 +48,9 @@ def _recorded(name: str, owner: User) -> tuple[Recorded, dict[str, Any]]:
     return Recorded(f"{RECORDED}{bot.name}", answers), about
 
 
-def _model(name: str, asked: Asked, owner: User, run: Backtest | None) -> tuple[AskedModel, dict[str, Any]]:
+def _model(
+    name: str, asked: Asked, owner: User, run: Backtest | None, alive: Callable[[], None]
+) -> tuple[AskedModel, dict[str, Any]]:
     model = LanguageModel.objects.select_related("provider").named(owner.pk, name).order_by("pk").first()
     if model is None:
         names = LanguageModel.objects.filter(provider__owner=owner).order_by("name").values_list("name", flat=True)
@@ -62,6 +68,7 @@ def _model(name: str, asked: Asked, owner: User, run: Backtest | None) -> tuple[
         thresholds=Thresholds(cap=timedelta(minutes=float(cap)), shadow=shadow),
         money=money,
         run=run,
+        alive=alive,
     )
     about: dict[str, Any] = {"model": deciding.parameters_of(model), "prompt": version, "money": str(money)}
     return decider, about | {"cap_minutes": float(cap), "shadow": float(shadow)}
@@ -71,10 +78,10 @@ def _wording(name: str | None, owner: User) -> tuple[Wording, str]:
     """The newest version of the owner's prompt of this name, or the wording that ships."""
     if name is None:
         return prompts.shipped("standard"), "the wording that ships"
-    prompt, _, number = name.partition(" v")
-    rows: Any = wordings.versions_of(owner).filter(prompt__name=prompt)
-    if number.isdigit():
-        rows = rows.filter(number=int(number))
+    numbered = re.fullmatch(r"(.+) v([0-9]{1,9})", name)
+    rows: Any = wordings.versions_of(owner).filter(prompt__name=numbered[1] if numbered else name)
+    if numbered:
+        rows = rows.filter(number=int(numbered[2]))
     found: PromptVersion | None = rows.order_by("-number").first()
     if found is None:
         raise NotThere(f"You have no prompt «{name}».")

@@ -22,7 +22,7 @@ from .checks import check
 from .document import document
 from .loader import NotThere
 from .options import Unclear
-from .preparing import Prepared, prepare
+from .preparing import Prepared, likened, prepare
 from .request import Request
 
 MOST_UNDER_WAY = 20
@@ -44,12 +44,16 @@ class NotPossible(ValueError):
 def ask(*, owner: User, wanted: Request, by: Asker, wall: datetime) -> Backtest:
     """A queued row. Raises Unclear and NotThere with the sentence to show."""
     look_over(wanted, owner)
-    if Backtest.objects.of(owner).under_way().count() >= MOST_UNDER_WAY:
-        raise Unclear(f"{MOST_UNDER_WAY} of your backtests are waiting or running: wait for one, or cancel one.")
+    _room(owner)
     decider = request.read(wanted).asked.decider.name
     return Backtest.objects.create(
         owner=owner, asked_by=by, request=wanted.as_json(), decider=decider[:140], queued_at=wall
     )
+
+
+def _room(owner: User) -> None:
+    if Backtest.objects.of(owner).under_way().count() >= MOST_UNDER_WAY:
+        raise Unclear(f"{MOST_UNDER_WAY} of your backtests are waiting or running: wait for one, or cancel one.")
 
 
 def look_over(wanted: Request, owner: User | None) -> None:
@@ -64,7 +68,7 @@ def look_over(wanted: Request, owner: User | None) -> None:
 
         remembered.look_up(found.asked, owner=owner, run=None)
     elif "like" in found.asked.more:
-        options.read(found.asked.more["like"], wanted.timeframe, ())
+        likened(found.asked.more["like"], wanted)
 
 
 def cancel(*, backtest: Backtest, wall: datetime) -> None:
@@ -80,6 +84,12 @@ def cancel(*, backtest: Backtest, wall: datetime) -> None:
 def again(*, backtest: Backtest, wall: datetime, settings: Sequence[str] | None = None) -> None:
     """Queue one that failed or was cancelled, with other settings where some are given. Raises NotPossible."""
     wanted = dict(backtest.request) | ({} if settings is None else {"settings": list(settings)})
+    try:
+        if settings is not None:
+            look_over(Request.of_json(wanted), backtest.owner)
+        _room(backtest.owner)
+    except (Unclear, NotThere) as problem:
+        raise NotPossible(str(problem)) from None
     ended = Backtest.objects.filter(pk=backtest.pk, state__in=(BacktestState.FAILED, BacktestState.CANCELLED))
     fresh: dict[str, Any] = {"progress": 0.0, "note": "", "error": "", "cancel_asked": False, "ended_at": None}
     if not ended.update(state=BacktestState.QUEUED, queued_at=wall, request=wanted, **fresh):
@@ -146,7 +156,7 @@ def run(*, pk: int) -> bool:
 
 def _made(row: Backtest, ticker: "Ticker") -> dict[str, Any]:
     wanted = Request.of_json(row.request)
-    prepared = prepare(wanted, owner=row.owner, run=row)
+    prepared = prepare(wanted, owner=row.owner, run=row, alive=ticker.beat)
     ticker.begin(prepared.market.instants, "Trading", detail=getattr(prepared.setup.decider, "progress", None))
     result, seconds = prepared.run(ticker)
     checks = None
@@ -184,6 +194,7 @@ class Ticker:
     def __init__(self, row: Backtest) -> None:
         self._row, self._instants, self._note, self._bar = row, 1, row.note, True
         self._told, self._detail = monotonic(), lambda: ""
+        self._progress = 0.0
 
     def mine(self) -> Any:
         """The row, as long as it is this run's."""
@@ -201,8 +212,13 @@ class Ticker:
             share = number / self._instants if self._bar else 1.0
             self.say(self._note, share * RUN_SHARE)
 
+    def beat(self) -> None:
+        """Still alive, no further. Raises Cancelled."""
+        if monotonic() - self._told >= EVERY_SECONDS:
+            self.say(self._note, self._progress)
+
     def say(self, note: str, progress: float) -> None:
-        self._told = monotonic()
+        self._told, self._progress = monotonic(), progress
         words = ": ".join(filter(None, (note, self._detail())))
         told = {"progress": progress, "note": words[:200], "beat_at": datetime.now(UTC)}
         if not self.mine().filter(cancel_asked=False).update(**told):

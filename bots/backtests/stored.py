@@ -20,12 +20,9 @@ class Stored:
     ranges: Mapping[str, tuple[datetime, datetime]]
 
     @property
-    def first(self) -> datetime:
-        return min(first for first, _ in self.ranges.values())
-
-    @property
-    def last(self) -> datetime:
-        return max(last for _, last in self.ranges.values())
+    def shown(self) -> tuple[datetime, datetime]:
+        """Of the finest timeframe, which a backtest trades through; others may go further back."""
+        return next(iter(self.ranges.values()))
 
 
 def stored() -> list[Stored]:

@@ -7,6 +7,15 @@ from typing import Any
 from .base import Decider
 from .house import STRATEGIES
 
+_CHANCE, _AWAY, _OSCILLATOR = (0, 1), (0.01, 1000), (0, 100)
+# What an option may be, least and most, whatever strategy takes it; one that is not listed here cannot be set.
+BOUNDS: Mapping[str, tuple[float, float]] = {
+    "stop_atr": _AWAY, "target_atr": _AWAY, "stop_share": (0.01, 1), "stop": (0.0001, 0.99), "target": (0.0001, 10),
+    "entry_chance": _CHANCE, "exit_chance": _CHANCE, "long_share": _CHANCE,
+    "share": (0.0001, 100), "invested": (0.0001, 100),
+    "min_adx": _OSCILLATOR, "oversold": _OSCILLATOR, "overbought": _OSCILLATOR, "swing": (0, 1000),
+}  # fmt: skip
+
 
 class UnknownDecider(ValueError):
     """No decider of this name, or an option it does not take. The message is for people."""
@@ -34,6 +43,10 @@ def _option(name: str, key: str, value: Any, defaults: Mapping[str, Any]) -> Any
         known = ", ".join(defaults) or "none"
         raise UnknownDecider(f"{name} has no option {key!r}; it has {known}.")
     try:
-        return type(defaults[key])(value)
-    except (TypeError, ValueError):
+        found = type(defaults[key])(value)
+    except (TypeError, ValueError, OverflowError):
         raise UnknownDecider(f"The option {key} of {name} must be a number, not {value!r}.") from None
+    least, most = BOUNDS[key]
+    if not least <= found <= most:
+        raise UnknownDecider(f"The option {key} of {name} must be from {least:g} to {most:g}, not {value}.")
+    return found

@@ -6,13 +6,15 @@ from decimal import Decimal
 
 import pytest
 
-from bots import replaying
+from bots import asking, replaying
 from bots.backtests import lab, preparing, runs
+from bots.backtests.asked_model import PAUSE_SECONDS, TRIES, Stopped
 from bots.backtests.document import document
 from bots.backtests.loader import NotThere
 from bots.backtests.options import Unclear
 from bots.backtests.request import Request
-from bots.models import Asker, Backtest, BacktestState, Budget, KnownAnswer, ModelCall, Purpose
+from bots.models import Asker, Backtest, BacktestState, Budget, KnownAnswer, LanguageModel, ModelCall, Purpose
+from bots.models.backtests import LOST_AFTER
 from bots.tests import fake_models, models, rows
 from bots.tests.test_backtest_command import BTC, stored  # noqa: F401
 from bots.tests.test_backtest_engine import START, minutes
@@ -173,8 +175,9 @@ def test_what_was_answered_live_is_known(alice, model, server, monkeypatch):
     prepared.run()
     monkeypatch.undo()
     replaying.remember(
-        model="model:fake/one", prompt=seen[0], answer=HOLD, parameters=replaying.deciding.parameters_of(model)
-    )
+        model="model:fake/one", prompt=seen[0], answer=HOLD, parameters=replaying.deciding.parameters_of(model),
+        owner=alice.pk,
+    )  # fmt: skip
 
     again_ = preparing.prepare(wanted(), owner=alice)
     result, seconds = again_.run()
@@ -189,6 +192,8 @@ def test_what_was_answered_live_is_known(alice, model, server, monkeypatch):
         ("model:fake/one", ("money=-1",), "money must be a number from 0"),
         ("model:fake/one", ("shadow=2",), "shadow must be a number from 0"),
         ("model:fake/one", ("prompt=mine",), "You have no prompt «mine»"),
+        ("model:fake/one", ("prompt=mine v²",), "You have no prompt «mine v²»"),
+        ("model:fake/one", ("prompt=mine v99999999999999999999",), "You have no prompt «mine v9"),
         ("model:fake/one", ("money=1", "stop_atr=2"), "There is no setting «stop_atr»"),
         ("recorded:Nobody", (), "You have no bot named «Nobody»"),
     ],
@@ -198,6 +203,43 @@ def test_what_cannot_be_asked_is_said_in_a_sentence(alice, model, decider, setti
         ask(alice, *settings, decider=decider) if decider.startswith("model") else runs.ask(
             owner=alice, wanted=wanted(decider=decider, settings=()), by=Asker.PAGE, wall=WALL
         )
+
+
+def test_a_run_shows_that_it_lives_before_each_question(alice, model, server):
+    beats = []
+    prepared = preparing.prepare(
+        wanted("money=1"), owner=alice, run=ask(alice, "money=1"), alive=lambda: beats.append(server.count)
+    )
+    prepared.run()
+
+    assert beats == list(range(server.count))
+    assert server.count > 0
+
+
+def test_one_call_ends_before_a_silent_run_is_given_up(alice, model, monkeypatch):
+    LanguageModel.objects.update(call_seconds=32_000)
+    prepared, seconds = preparing.prepare(wanted("money=1"), owner=alice, run=ask(alice, "money=1")), []
+
+    def answer(question):
+        seconds.append(question.seconds)
+        return asking.Found({}, "allowance", "Enough.")
+
+    monkeypatch.setattr(asking, "answer", answer)
+    with pytest.raises(Stopped):
+        prepared.run()
+
+    assert timedelta(seconds=seconds[0] + TRIES * PAUSE_SECONDS) < LOST_AFTER
+
+
+def test_money_for_a_decider_that_takes_none_is_refused_before_it_runs(client, alice):
+    row = ask(alice, decider="house:trend", settings=())
+    runs.cancel(backtest=row, wall=WALL)
+    client.force_login(alice)
+
+    page = client.post(f"/backtests/{row.pk}/again/", {"money": "1"}, follow=True)
+
+    assert "There is no setting «money»" in page.content.decode()
+    assert again(row).state == "cancelled"
 
 
 def test_a_model_without_prices_gets_no_money(alice, server):

@@ -13,6 +13,7 @@ from bots.backtests import lab, runs
 from bots.backtests.loader import NotThere
 from bots.backtests.options import Unclear
 from bots.backtests.request import Request
+from bots.backtests.stored import Stored
 from bots.models import Asker, Backtest, BacktestState
 from bots.models.backtests import LOST_AFTER
 from bots.tests import rows
@@ -67,6 +68,21 @@ def test_one_that_is_asked_for_is_run_by_the_lab_and_kept_with_all_that_made_it(
     assert work() == 0
 
 
+def test_a_period_that_reaches_beyond_what_is_stored_is_told(alice):
+    row = ask(alice, start="2020-01-01", end="2050-01-01")
+    work()
+
+    begins, ends, *_ = again(row).report["warnings"]
+    assert begins.startswith("Candles begin at 20")
+    assert ends.startswith("Candles end at 20")
+    assert again(row).summary["warnings"][:2] == [begins, ends]
+
+
+def test_the_range_that_is_shown_is_of_the_finest_timeframe():
+    fine, coarse = ((WALL, WALL + timedelta(days=days)) for days in (1, 2))
+    assert Stored(Instrument(), {"1m": fine, "1h": coarse}).shown == fine
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -77,6 +93,8 @@ def test_one_that_is_asked_for_is_run_by_the_lab_and_kept_with_all_that_made_it(
         ({"start": "2025-03-04", "end": "2025-03-03"}, "would end .2025-03-03. before it begins"),
         ({"cash": "nothing"}, "cash must be a number"),
         ({"decider": "random_like", "settings": ("like=luck",)}, "There is no decider «luck»"),
+        ({"decider": "random_like", "settings": ("like=model:x",)}, "like names a strategy in code"),
+        ({"decider": "trend", "settings": ("stop_atr=0",)}, "stop_atr of house:trend must be from"),
     ],
 )
 def test_what_cannot_be_is_said_before_anything_is_stored(alice, fields, sentence):
@@ -93,6 +111,16 @@ def test_nobody_queues_without_end(alice, monkeypatch):
         ask(alice)
 
 
+def test_nobody_runs_again_without_end(alice, monkeypatch):
+    monkeypatch.setattr(runs, "MOST_UNDER_WAY", 1)
+    row = ask(alice)
+    runs.cancel(backtest=row, wall=WALL)
+    ask(alice)
+
+    with pytest.raises(runs.NotPossible, match="waiting or running"):
+        runs.again(backtest=row, wall=WALL)
+
+
 def test_one_that_waits_is_cancelled_at_once(alice):
     row = ask(alice)
     runs.cancel(backtest=row, wall=WALL)
@@ -101,6 +129,40 @@ def test_one_that_waits_is_cancelled_at_once(alice):
     assert work() == 0
     with pytest.raises(runs.NotPossible, match="ended already"):
         runs.cancel(backtest=row, wall=WALL)
+
+
+def test_one_that_is_cancelled_while_its_process_boots_is_not_begun(alice):
+    row = ask(alice)
+    runs.cancel(backtest=row, wall=WALL)
+    command("--resume", str(row.pk), "--waiting")
+
+    assert (again(row).state, again(row).attempts) == (BacktestState.CANCELLED, 0)
+
+
+def test_a_process_that_found_nothing_to_do_ends_no_run_of_another(alice):
+    row = ask(alice)
+    assert runs.claim(pk=row.pk)
+    command("--resume", str(row.pk), "--waiting")
+    lab._after(row.pk, 0)
+
+    assert (again(row).state, again(row).attempts) == (BacktestState.RUNNING, 1)
+
+
+def test_the_lots_of_another_are_cancelled_while_that_one_runs(alice, monkeypatch):
+    monkeypatch.setattr(runs, "EVERY_SECONDS", 0)
+    row, beats = ask(alice, decider="random_like", settings=("like=sma_cross",)), []
+    beat = runs.Ticker.beat
+
+    def listening(ticker):
+        beats.append(again(row).note)
+        runs.cancel(backtest=row, wall=WALL)
+        beat(ticker)
+
+    monkeypatch.setattr(runs.Ticker, "beat", listening)
+    work()
+
+    assert beats == ["Reading candles"]
+    assert again(row).state == BacktestState.CANCELLED
 
 
 @pytest.mark.requirement("BKT-01")
@@ -223,6 +285,7 @@ def test_the_command_runs_one_that_waits(alice):
     ("words", "sentence"),
     [
         (("--html", "/no/such/folder/report.html"), "There is no folder /no/such/folder"),
+        (("--html", "/"), "/ is a folder"),
         (("--save", "--owner", "nobody"), "There is no user nobody"),
     ],
 )
@@ -297,6 +360,8 @@ def test_a_page_asks_shows_and_exports(page, alice):
     ("fields", "sentence"),
     [
         ({"instruments": []}, "Choose at least one instrument."),
+        ({"instruments": ["99999999999999999999"]}, "Choose instruments from the list."),
+        ({"instruments": ["²"]}, "Choose instruments from the list."),
         ({"settings": "stop_loss=3"}, "There is no setting «stop_loss»"),
         ({"start": "2050-01-01"}, "Candles in 1m are stored from"),
         ({"start": "2025-03-05", "end": "2025-03-03"}, "before it begins"),
@@ -418,6 +483,7 @@ def test_the_api_cancels_and_runs_again(api, alice):
         ({"symbols": []}, "Name at least one instrument"),
         ({"settings": ["x"]}, "is no setting"),
         ({"cash": "-1"}, "cash must be above 0"),
+        ({"start": "²²²²²²²²²²"}, "is no day"),
     ],
 )
 def test_the_api_refuses_in_a_sentence(api, changes, sentence):

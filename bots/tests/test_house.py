@@ -1,5 +1,6 @@
 """House strategies: they answer as a model would, within their policy, and wait while they know too little."""
 
+import dataclasses
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from bots import deciders
+from bots.deciders import registry
+from bots.deciders.house import STRATEGIES
 from bots.domain.decisions import parse, schema
 from bots.domain.frequency import frequency
 from bots.domain.judgement import Outcome, judge
@@ -333,3 +336,33 @@ def test_the_frequency_of_others_is_matched_by_chances():
     assert found.long_share == 0.75
     with pytest.raises(ValueError, match="no closed trades"):
         frequency(positions=0, longs=0, held=0, slots=10, interval=60, instruments=1)
+
+
+def test_every_option_has_bounds():
+    options = {field.name for strategy in STRATEGIES.values() for field in dataclasses.fields(strategy)}
+
+    assert options == set(registry.BOUNDS)
+    assert all(deciders.get(name, vars_of(name)) == deciders.get(name) for name in HOUSE)
+
+
+def vars_of(name):
+    decider = deciders.get(name)
+    return {field.name: getattr(decider, field.name) for field in dataclasses.fields(decider)}
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("trend", "stop_atr", "0"),
+        ("trend", "stop_atr", "nan"),
+        ("trend", "target_atr", "1e999"),
+        ("trend", "swing", "-3"),
+        ("mean_reversion", "oversold", "101"),
+        ("random_like", "entry_chance", "1.5"),
+        ("sma_cross", "stop", "-0.02"),
+        ("equal_weight", "invested", "inf"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused(name, option, value):
+    with pytest.raises(deciders.UnknownDecider, match=f"{option} of house:{name} must be from"):
+        deciders.get(f"house:{name}", {option: value})

@@ -65,3 +65,10 @@ def test_baselines_are_marked_on_the_leaderboard(client, alice, trend):
         "Trend": False, "Luck": True,
     }  # fmt: skip
     assert client.get("/leaderboard/").content.decode().count("· baseline") == 1
+
+
+def test_within_the_first_slot_of_another_lots_wait(alice, trend):
+    Feed.objects.update(market_now=NOW + timedelta(hours=6))
+    bot = rows.bot(alice, name="Luck", decider="house:random_like@Trend", interval_seconds=12 * 3600)
+
+    assert deciding.decider_of(bot).entry_chance == 0

@@ -202,6 +202,17 @@ def test_a_market_moves_without_a_reload_and_a_worker_brings_its_indicators(page
     assert page.complaints == []
 
 
+def test_keys_on_a_chart_without_candles_do_nothing(page, bot, site):
+    page.goto(site + f"/markets/{builders.instrument(symbol='SOL/USDT:USDT').pk}/?timeframe=1m")  # no price either
+    chart = page.locator("#market-chart")
+    chart.dispatch_event("keydown", {"key": "ArrowLeft"})
+    for key in ("ArrowRight", "+", "-", "End", "Escape"):
+        chart.dispatch_event("keydown", {"key": key})
+
+    page.wait_for_load_state("networkidle")
+    assert page.complaints == []
+
+
 @pytest.mark.requirement("UI-09")
 def test_nothing_is_wider_than_a_phone(page, bot, site, market):
     page.set_viewport_size(PHONE)

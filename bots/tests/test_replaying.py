@@ -1,6 +1,7 @@
 """A decision of a model again: the same question, today's rules, another model, another prompt."""
 
 import json
+from functools import partial
 from io import StringIO
 
 import pytest
@@ -102,16 +103,17 @@ def test_the_same_model_asked_the_same_again_costs_nothing_until_it_is_another()
         assert server.count == 2
 
 
-def test_the_key_of_a_question_is_its_content():
+def test_the_key_of_a_question_is_its_content_and_who_asks():
     prompt = Prompt("a", "b")
+    key = partial(replaying.key, owner=1)
 
-    assert replaying.key("m", prompt) == replaying.key("m", Prompt("a", "b"), {})
+    assert key("m", prompt) == key("m", Prompt("a", "b"), {})
     others = {
-        replaying.key("n", prompt), replaying.key("m", Prompt("ab", "")), replaying.key("m", prompt, {"t": 1}),
-        replaying.key("m", prompt),
+        key("n", prompt), key("m", Prompt("ab", "")), key("m", prompt, {"t": 1}), key("m", prompt),
+        key("m", prompt, owner=2),
     }  # fmt: skip
-    assert len(others) == 4
-    assert replaying.key("m", prompt, {"a": 1, "b": 2}) == replaying.key("m", prompt, {"b": 2, "a": 1})
+    assert len(others) == 5
+    assert key("m", prompt, {"a": 1, "b": 2}) == key("m", prompt, {"b": 2, "a": 1})
 
 
 def test_it_trades_nothing(acted):

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from ledger import alerts, credentials, key_checks, live_accounts
@@ -213,6 +215,18 @@ def test_alerts_open_once_end_by_themselves_and_have_a_page(signed_in):
     page = signed_in.get("/alerts/").content.decode()
     assert "Nothing needs you" in page
     assert "It ended by itself." in page
+
+
+def test_a_long_sentence_is_cut_once_and_not_written_again():
+    account = builders.account(name="A" * 80)
+    told = {"kind": AccountKind.LIVE, "check_passed": False, "check_result": "No. " * 100}
+    Account.objects.filter(pk=account.pk).update(**told)
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as queries:
+            alerts.refresh(wall=datetime.now(UTC))
+
+    assert len(Alert.objects.get().sentence) == 400
+    assert not any(one["sql"].startswith("UPDATE") for one in queries)
 
 
 @pytest.mark.requirement("SEC-02")

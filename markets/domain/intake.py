@@ -1,12 +1,13 @@
 """What is let in of prices that come from outside: finite, positive, in order, not of the future, and no lone jump.
 
-Each refusal has a stable code: not_a_number, not_positive, crossed, future, stale, jump. Pure: the time is an argument.
+Each refusal has a stable code: not_a_number, not_positive, too_large, crossed, future, stale,
+jump. Pure: the time is an argument.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 from .instruments import InstrumentRules
@@ -20,6 +21,8 @@ CONFIRMS = Decimal("0.02")  # how near the next one must be to confirm a jump
 QUIET = timedelta(minutes=10)  # after so long any price is new: the market may have been anywhere
 FIGURES = ("last", "bid", "ask", "mark", "funding_rate", "day_open", "liquidity")
 DECIMALS, NOISE = -18, Decimal("1e-18")
+_STORED = Context(prec=38)
+MOST = Decimal("1e15")  # more is no price and no turnover of anything
 MAY_BE_NEGATIVE = frozenset({"funding_rate"})
 
 
@@ -62,11 +65,11 @@ def figure(value: Any) -> Decimal | None:
         return None
     try:
         number = Decimal(str(value))
+        exponent = number.as_tuple().exponent
+        # ccxt reads numbers as floats: what is beyond the digits that are stored is their noise.
+        return number.quantize(NOISE, context=_STORED) if isinstance(exponent, int) and exponent < DECIMALS else number
     except InvalidOperation:
         return Decimal("NaN")
-    exponent = number.as_tuple().exponent
-    # ccxt reads numbers as floats: what is beyond the digits that are stored is their noise.
-    return number.quantize(NOISE) if isinstance(exponent, int) and exponent < DECIMALS else number
 
 
 def problem(tick: Tick, known: QuoteView | None, now: datetime) -> Refusal | None:
@@ -79,6 +82,8 @@ def problem(tick: Tick, known: QuoteView | None, now: datetime) -> Refusal | Non
             return Refusal("not_a_number", f"{name} is {value}")
         if value <= 0 and name not in MAY_BE_NEGATIVE and not (name == "liquidity" and value == 0):
             return Refusal("not_positive", f"{name} is {value}")
+        if value.copy_abs() > MOST:
+            return Refusal("too_large", f"{name} is {value:.6g}")
     if tick.bid is not None and tick.ask is not None and tick.bid > tick.ask:
         return Refusal("crossed", f"bid {tick.bid} is above ask {tick.ask}")
     if tick.at > now + AHEAD:
@@ -130,6 +135,14 @@ def quoted(tick: Tick, known: QuoteView | None, rules: InstrumentRules, now: dat
         funding_rate=_or(tick.funding_rate, known.funding_rate if known else None),
         next_funding_at=_or(tick.next_funding_at, known.next_funding_at if known else None),
     )
+
+
+def unfit(view: QuoteView) -> Refusal | None:
+    """A price that is nothing at the tick of the instrument is none."""
+    for name in ("last", "bid", "ask", "mark"):
+        if (value := getattr(view, name)) <= 0:
+            return Refusal("not_positive", f"{name} is {value} at the tick")
+    return None
 
 
 def _mark(known: QuoteView | None, last: Decimal) -> Decimal:

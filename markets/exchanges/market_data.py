@@ -20,6 +20,7 @@ from . import clients
 from .budget import SharedGate, wall
 
 PAGE = 1000  # candles of one request
+SETTLEMENTS_PAGE = 100
 # Their ticker has no bid and ask and weighs much; two lighter lists say more.
 LIGHT_LISTS = ("binanceusdm", "aster")
 
@@ -173,7 +174,7 @@ def funding(exchange: str, symbols: Sequence[str]) -> list[Tick]:
 def settlements(exchange: str, symbol: str, since: datetime) -> list[Settlement]:
     """Funding settled after `since`, oldest first; at most what one request tells. Raises Away."""
     with asking(exchange) as client:
-        rows = client.fetch_funding_rate_history(symbol, since=milliseconds(since) + 1, limit=100)
+        rows = client.fetch_funding_rate_history(symbol, since=milliseconds(since) + 1, limit=SETTLEMENTS_PAGE)
         found = []
         for row in rows:
             rate, at = figure(row.get("fundingRate")), row.get("timestamp")

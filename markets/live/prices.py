@@ -42,8 +42,8 @@ class LivePrices:
             if instrument is None:
                 continue
             view = self._judged(tick, instrument, fresh.get(instrument.pk) or self.known.get(instrument.pk), now)
-            if tick.day_open is not None and view is not None:
-                self._day_opens[instrument.pk] = instrument.rules.price(tick.day_open)
+            if tick.day_open is not None and view is not None and (opened := instrument.rules.price(tick.day_open)) > 0:
+                self._day_opens[instrument.pk] = opened
             if view is None:
                 continue
             fresh[instrument.pk] = view
@@ -61,13 +61,16 @@ class LivePrices:
 
     def _judged(self, tick: Tick, instrument: Instrument, known: QuoteView | None, now: datetime) -> QuoteView | None:
         refusal = intake.problem(tick, known, now) or self._unconfirmed(tick, instrument, known, now)
+        view = intake.quoted(tick, known, instrument.rules, now) if refusal is None else None
+        if view is not None:
+            refusal = intake.unfit(view)
         if refusal is not None:
             refusals.count(
                 exchange=instrument.exchange, symbol=instrument.symbol, part="price" if tick.priced else "mark",
                 reason=refusal.code, example=refusal.text,
             )  # fmt: skip
             return None
-        return intake.quoted(tick, known, instrument.rules, now)
+        return view
 
     def _unconfirmed(
         self, tick: Tick, instrument: Instrument, known: QuoteView | None, now: datetime

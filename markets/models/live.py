@@ -70,7 +70,10 @@ class Watch(models.Model):
 
 
 class DataAge(models.Model):
-    """How fresh one part of what is known of an instrument is: `at` is the data's own time, `received_at` ours."""
+    """How fresh one part of what is known of an instrument is: `at` is the data's own time, `received_at` ours.
+
+    A part of its own notes until when funding was settled on a feed (see `markets.live.funding`).
+    """
 
     instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, related_name="ages", db_index=False)
     part = models.CharField(max_length=16, help_text="price, mark, funding, interest, or candles and their timeframe.")

@@ -174,6 +174,9 @@ def test_the_command_tells_one_object(exchange):
     [
         (("--symbols", "MOON/USDT:USDT"), "lists no linear perpetual MOON"),
         (("--symbols", BTC, "--timeframes", "7m"), "no timeframe 7m"),
+        (("--symbols", ""), "Name what to download"),
+        (("--symbols", BTC, "--days", "99999999999"), "--days must be from 1 to 20,000"),
+        (("--symbols", BTC, "--days", "0"), "--days must be from 1"),
         (("--symbols", BTC, "--from", "2025-02-01", "--until", "2025-01-01"), "before its beginning"),
     ],
 )

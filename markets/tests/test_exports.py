@@ -73,6 +73,7 @@ def test_only_what_is_asked_for_is_exported(stored, tmp_path):
         ({"exchange": "nowhere"}, "No instrument of nowhere"),
         ({"exchange": "binanceusdm", "symbols": "XRP"}, "No XRP"),
         ({"exchange": "binanceusdm", "timeframes": "7m"}, "no timeframe 7m"),
+        ({"exchange": "binanceusdm", "kinds": "foo"}, "no kind foo: candles, mark, funding"),
         ({"exchange": "binanceusdm", "since": "soon"}, "soon is no time"),
         ({"exchange": "binanceusdm", "since": "2030-01-01"}, "Nothing of that is stored"),
     ],

@@ -90,7 +90,7 @@ def test_no_figure_that_is_let_in_is_unusable(last, bid, ask, mark, seconds):
     if intake.problem(told, None, NOW) is not None:
         return
     view = intake.quoted(told, None, RULES, NOW)
-    if view is not None and min(v for v in (last, bid, ask) if v is not None) >= RULES.tick:
+    if view is not None and intake.unfit(view) is None:
         assert all(value.is_finite() and value > 0 for value in (view.last, view.bid, view.ask, view.mark))
         assert view.bid <= view.last <= view.ask
         assert view.at <= NOW
@@ -102,3 +102,35 @@ def test_numbers_of_a_message_are_read_or_refused_but_never_guessed():
     assert intake.figure("") is None
     assert intake.figure("abc").is_nan()
     assert intake.figure(1e-05 / 3).as_tuple().exponent >= -18
+
+
+@pytest.mark.requirement("MKT-05")
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"last": "1e400"}, "too_large"),
+        ({"last": "5", "liquidity": "1e40"}, "too_large"),
+        ({"last": "5", "funding_rate": "-1e40"}, "too_large"),
+        ({"last": "5", "day_open": "1e40"}, "too_large"),
+    ],
+)
+def test_what_no_column_holds_is_refused_and_raises_nothing(told, code):
+    assert intake.problem(tick(**told), None, NOW).code == code
+
+
+@pytest.mark.requirement("MKT-05")
+@pytest.mark.parametrize(
+    "told",
+    [{"last": "1e-18"}, {"bid": "1e-18", "ask": "5"}, {"last": "5", "mark": "1e-18"}, {"bid": "0.04", "ask": "0.05"}],
+)
+def test_a_price_that_is_nothing_at_the_tick_is_refused(told):
+    sound = tick(**told)
+    assert intake.problem(sound, None, NOW) is None
+
+    assert intake.unfit(intake.quoted(sound, None, RULES, NOW)).code == "not_positive"
+
+
+def test_digits_beyond_what_is_stored_are_cut_whatever_the_size():
+    assert intake.figure("12345678901.1234567890123456789") == d("12345678901.123456789012345679")
+    assert intake.figure("1e-30") == 0
+    assert intake.figure("9" * 60 + "." + "1" * 30).is_nan()

@@ -7,8 +7,9 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from markets import refusals, watching
-from markets.domain.candles import TIMEFRAMES, Candles, milliseconds
+from markets import freshness, refusals, watching
+from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds
+from markets.domain.intake import Tick
 from markets.domain.orders import Confirmed, OrderRequest, OrderType, Refused, Side
 from markets.exchanges import budget, market_data, paper
 from markets.live import funding, instruments, opening
@@ -23,8 +24,10 @@ from markets.models import (
     Instrument,
     OpenInterest,
     PaperPosition,
+    PaperReport,
     Quote,
     RefusedData,
+    Watch,
 )
 from markets.preparation import NotPossible
 
@@ -376,6 +379,30 @@ def test_a_hole_in_what_is_stored_is_filled_at_the_start(held):
     assert no_gap("5m", NOON)
 
 
+def test_a_price_that_is_nothing_at_the_tick_is_counted_and_the_round_goes_on(fake):
+    feed = opened(fake)
+    driver = driver_of(feed)
+    before = Quote.objects.get(feed=feed, instrument=instrument())
+    for told in ({"last": "1e-30"}, {"bid": "1e-18", "ask": "2e-18"}, {"last": "5", "liquidity": "1e40"}):
+        values = {name: Decimal(value) for name, value in told.items()}
+        driver.prices.known.clear()  # a jump would be refused before
+        driver.prices.take(ticks=[Tick(BTC, now(), **values)], instruments=driver.instruments, now=now(), source="")
+    refusals.write(now())
+
+    assert Quote.objects.get(feed=feed, instrument=instrument()).last == before.last
+    assert set(RefusedData.objects.values_list("reason", "count")) == {("not_positive", 2), ("too_large", 1)}
+
+
+def test_whoever_wants_the_same_asks_in_one_order(fake):
+    opened(fake)
+    pk = instrument().pk
+    wanted = [(pk, name) for name in ("1h", "", "5m", "1m", "4h", "15m", "30m", "1d")]
+    watching.watch(wanted=wanted, now=now())
+
+    assert Watch.objects.count() == len(wanted)
+    assert list(Watch.objects.order_by("pk").values_list("timeframe", flat=True)) == sorted(name for _, name in wanted)
+
+
 # --- Funding, interest, rules ----------------------------------------------------------------------------
 
 
@@ -406,6 +433,45 @@ def test_funding_is_settled_at_its_own_time_and_rate_and_once(fake, wall):
     assert funding.overdue(feed, [instrument()], later) == []
     assert funding.settle(feed, due, later, Ages()) == 0
     assert venue.wallet() == before - paid
+
+
+@pytest.mark.requirement("MKT-09")
+def test_rates_that_a_download_has_stored_are_settled_all_the_same(fake, wall):
+    wall.at = now()
+    feed, key = opened(fake), uuid4()
+    driver_of(feed).poll(now() + timedelta(seconds=5))
+    funding.settle(feed, instrument(), now(), Ages())
+    paper.open_account(key=key, feed=feed, currency="USDT", deposit=Decimal(10_000))
+    venue = paper.PaperVenue(key, feed)
+    venue.send(OrderRequest("in", BTC, Side.BUY, OrderType.MARKET, Decimal("0.05")))
+    fake.world.advance(5 * 24 * 3600)  # longer than is asked for where nothing was settled
+    told = fake.world.settlements(BTC, None, None, 1000)
+    FundingRate.objects.bulk_create(
+        [FundingRate(instrument=instrument(), at=instant(at), rate=Decimal(rate)) for at, rate in told],
+        ignore_conflicts=True,
+    )
+
+    later = now() + timedelta(days=5)
+    assert funding.overdue(feed, [instrument()], later) == [instrument()]
+    assert funding.settle(feed, instrument(), later, Ages()) == 15
+    paid = PaperReport.objects.filter(kind="income", ref__contains="funding")
+    assert paid.count() == 15
+    assert funding.overdue(feed, [instrument()], later) == []
+
+
+@pytest.mark.requirement("MKT-09")
+def test_settlements_are_asked_for_page_by_page(fake, wall, monkeypatch):
+    wall.at = now()
+    feed = opened(fake)
+    driver_of(feed).poll(now() + timedelta(seconds=5))
+    monkeypatch.setattr(market_data, "SETTLEMENTS_PAGE", 2)
+
+    told = funding.settle(feed, instrument(), now(), Ages())
+
+    assert told == FundingRate.objects.filter(instrument=instrument()).count() == 9
+    assert funding.overdue(feed, [instrument()], now()) == []
+    shown = {part.part for part in freshness.of_instrument(instrument(), now())}
+    assert not any(part.startswith("settled") for part in shown)
 
 
 @pytest.mark.requirement("MKT-09")

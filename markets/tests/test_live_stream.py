@@ -1,5 +1,6 @@
 """The stream of a live market: pushed prices and candles, cut and silent connections, polling in its place."""
 
+import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from markets.models import Candle, DataAge, ExchangeState, Quote
 from .live_market import BTC, ETH, instrument, led_here, opened
 
 pytestmark = pytest.mark.django_db(transaction=True)
+SOL = "SOL/USDT:USDT"
 
 
 def now():
@@ -130,6 +132,23 @@ def test_what_is_wanted_later_joins_the_open_stream(live):
     assert len(added) == 3  # the books, last prices and marks of the new one; the others stay as they are
     live.world.set_price(BTC, 64_321)
     until(lambda: price() == 64_321)
+def test_what_is_wanted_besides_comes_by_the_same_connection(live, monkeypatch):
+    monkeypatch.setattr(streaming, "SILENCE", timedelta(minutes=1))
+    before = subscriptions(live)
+    wanted = [(instrument(BTC).pk, "5m"), (instrument(SOL).pk, "")]
+    watching.watch(wanted=wanted, now=now(), lasts=timedelta(minutes=5))
+    until(lambda: any("btcusdt@kline_5m" in text for _, text in live.log.messages))
+    until(lambda: DataAge.objects.filter(instrument=instrument(SOL), part="price", source="stream").exists())
+
+    watching.Watch.objects.filter(timeframe="5m").delete()
+    live.world.set_price(BTC, 64_321.5)
+    until(lambda: price() == Decimal("64321.5"))
+
+    assert [one for one in subscriptions(live) if one in before] == before  # none of them anew
+
+
+def subscriptions(live):
+    return [name for _, text in live.log.messages for name in json.loads(text).get("params", ())]
 
 
 @pytest.mark.requirement("MKT-03")

@@ -114,6 +114,12 @@ def test_the_report_for_people(bitcoin):
 
 
 @pytest.mark.django_db
+def test_a_negative_number_of_gaps_is_refused():
+    with pytest.raises(CommandError, match="--gaps must be 0 or more"):
+        call_command("candle_quality", "--gaps", "-1", stdout=StringIO(), stderr=StringIO())
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("command", [("candle_quality",), ("resample_candles", "1h", "--exchange", "nowhere")])
 def test_nothing_stored_is_said(command):
     with pytest.raises(CommandError, match="import"):

@@ -236,6 +236,7 @@
       const range = scale.getVisibleLogicalRange();
       const steps = { ArrowLeft: -1, ArrowRight: 1 };
       if (event.key in steps) {
+        if (!times.length) return;
         const now = times.indexOf(this.at ?? times.at(-1));
         const next = Math.min(times.length - 1, Math.max(0, now + steps[event.key] * (event.shiftKey ? 10 : 1)));
         this.at = times[next];
@@ -243,6 +244,7 @@
         this.tell(this.at);
         if (range && next < range.from) scale.setVisibleLogicalRange({ from: next - 2, to: next - 2 + range.to - range.from });
       } else if (event.key === "+" || event.key === "-") {
+        if (!range) return;
         const width = (range.to - range.from) * (event.key === "+" ? 0.7 : 1 / 0.7);
         scale.setVisibleLogicalRange({ from: range.to - width, to: range.to });
       } else if (event.key === "End") {

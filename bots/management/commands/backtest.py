@@ -52,22 +52,27 @@ class Command(BaseCommand):
         parser.add_argument(
             "--resume", type=int, metavar="ID", help="run a kept one that waits, failed or was cancelled"
         )
+        parser.add_argument("--waiting", action="store_true", help="with --resume: only if it still waits")
 
     def handle(self, **given: Any) -> None:
         try:
             if given["list"]:
                 self._list(given)
             elif given["resume"] is not None:
-                self._resume(given["resume"], given["changes"])
+                self._resume(given["resume"], given["changes"], waiting=given["waiting"])
             else:
                 self._backtest(given)
         except (options.Unclear, loader.NotThere, Unfit) as problem:
             raise CommandError(str(problem), returncode=2) from None
+        except OSError as problem:
+            raise CommandError(f"A file could not be written: {problem}", returncode=1) from None
 
     def _backtest(self, given: dict[str, Any]) -> None:
         for path in filter(None, (given["html"], given["csv"])):
             if not Path(path).resolve().parent.is_dir():
                 raise options.Unclear(f"There is no folder {Path(path).resolve().parent} to write {path} into.")
+            if Path(path).is_dir():
+                raise options.Unclear(f"{path} is a folder: name the file to write.")
         wanted = _request(given)
         whose = _user(given["owner"]) if _needs_owner(wanted, given) else None
         if whose is not None and _pays(wanted):
@@ -77,6 +82,7 @@ class Command(BaseCommand):
         progress = Progress(self, prepared.market.instants)
         result, seconds = prepared.run(progress)
         told = report(result, seconds)
+        told["warnings"] = [*prepared.cut, *told["warnings"]]
         checks = _check(prepared) if given["check"] else None
         if checks is not None:
             told |= {"checks": checks}
@@ -124,20 +130,21 @@ class Command(BaseCommand):
         else:
             self._table(told)
 
-    def _resume(self, pk: int, changes: Sequence[str]) -> dict[str, Any]:
+    def _resume(self, pk: int, changes: Sequence[str], *, waiting: bool = False) -> dict[str, Any]:
         from bots.backtests import runs
         from bots.models import Backtest, BacktestState
 
         row = Backtest.objects.light().filter(pk=pk).first()
         if row is None:
             raise options.Unclear(f"No backtest with the id {pk} is kept.")
-        if row.state != BacktestState.QUEUED:
+        if row.state != BacktestState.QUEUED and not waiting:
             try:
                 settings = options.changed(row.request["settings"], changes) if changes else None
                 runs.again(backtest=row, wall=datetime.now(UTC), settings=settings)
             except runs.NotPossible as problem:
                 raise options.Unclear(str(problem)) from None
-        runs.run(pk=pk)
+        if not runs.run(pk=pk) and waiting:
+            return {}  # cancelled since, or another process runs it: neither is ours to end
         row = Backtest.objects.get(pk=pk)
         if row.state != BacktestState.DONE:
             raise CommandError(row.error or f"It ended as {row.get_state_display().lower()}.")

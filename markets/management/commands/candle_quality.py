@@ -32,6 +32,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
+        if options["gaps"] < 0:
+            raise CommandError("--gaps must be 0 or more.", returncode=2)
         found = []
         for instrument, kind, timeframe in quality.series(
             quality.chosen(**{k: options[k] for k in ("exchange", "symbol")})

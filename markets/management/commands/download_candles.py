@@ -15,6 +15,8 @@ from markets.domain.candles import TIMEFRAMES, milliseconds
 
 from ..periods import milliseconds_of
 
+MOST_DAYS = 20_000  # further back than any exchange
+
 
 class Command(BaseCommand):
     help = (
@@ -69,8 +71,12 @@ class Command(BaseCommand):
         end = now if until is None else until
         day = timedelta(days=1) // timedelta(milliseconds=1)
         since = milliseconds_of(options["since"])
+        if not 1 <= options["days"] <= MOST_DAYS:
+            raise CommandError(f"--days must be from 1 to {MOST_DAYS:,}.", returncode=2)
         first = end - options["days"] * day if since is None else since
         if first >= end:
             raise CommandError("The end of the period lies before its beginning.", returncode=2)
-        symbols = tuple(name for name in options["symbols"].split(",") if name)
+        symbols = tuple(name.strip() for name in options["symbols"].split(",") if name.strip())
+        if not symbols or not (timeframes or not options["no_funding"]):
+            raise CommandError("Name what to download, such as --symbols BTC/USDT:USDT --timeframes 5m.", returncode=2)
         return downloads.Wanted(options["exchange"], symbols, timeframes, first, end - 1, not options["no_funding"])

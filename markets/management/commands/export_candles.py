@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from markets import exports, quality
 from markets.candle_files import BadFile
 from markets.domain.candles import TIMEFRAMES
+from markets.models import SeriesKind
 
 from ..periods import milliseconds_of
 
@@ -57,6 +58,9 @@ class Command(BaseCommand):
         timeframes = [name for name in options["timeframes"].split(",") if name]
         if unknown := [name for name in timeframes if name not in TIMEFRAMES]:
             raise CommandError(f"There is no timeframe {unknown[0]}: {', '.join(TIMEFRAMES)}.", returncode=2)
+        kinds = [name.strip() for name in options["kinds"].split(",")]
+        if unknown := [name for name in kinds if name not in SeriesKind.values]:
+            raise CommandError(f"There is no kind {unknown[0]}: {', '.join(SeriesKind.values)}.", returncode=2)
         symbols = [name for name in options["symbols"].split(",") if name] or [""]
         found = []
         for symbol in symbols:
@@ -64,5 +68,4 @@ class Command(BaseCommand):
             if not chosen:
                 raise CommandError(f"No {symbol or 'instrument'} of {options['exchange']} is known.", returncode=2)
             found += quality.series(chosen)
-        kinds = options["kinds"].split(",")
         return [one for one in found if one[1] in kinds and (not one[2] or not timeframes or one[2] in timeframes)]
