@@ -4,7 +4,7 @@ The one place that turns an account into something that takes orders.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ from markets import connections
 from markets.domain.orders import Answer, Denied, OrderReport, OrderRequest, Report, VenuePosition
 from markets.exchanges import live_clients
 from markets.exchanges.base import Numbered, Remote, Venue
-from markets.exchanges.budget import SharedGate
+from markets.exchanges.budget import ACCOUNT_SHARE, SharedGate
 from markets.exchanges.live import LiveVenue
 from markets.exchanges.paper import PaperVenue
 from markets.models.feeds import FeedKind
@@ -69,20 +69,13 @@ def client_of(account: Account) -> Any:
 
 
 class AccountGate(SharedGate):
-    """The exchange's budget as accounts use it: they come before data, and hold no connection while they wait."""
+    """The exchange's budget as accounts use it: questions come before data, and orders before questions.
+
+    Its client is one thread's, and makes it urgent while it sends, cancels or looks up an order.
+    """
 
     def __init__(self, exchange: str) -> None:
-        super().__init__(exchange, urgent=True)
-
-    def admit(self, cost: float, capacity: float) -> None:
-        try:
-            super().admit(cost, capacity)
-        finally:
-            connections.release()
-
-    def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        super().answered(status, headers)
-        connections.release()
+        super().__init__(exchange, share=ACCOUNT_SHARE)
 
 
 def muted(account: Account) -> bool:

@@ -20,7 +20,7 @@ from . import ordering, reports
 from .closing import close_all, glance, leaving, open_positions
 from .domain.enforcement import ENTRY_LIFETIME, exit_due
 from .gateway import NoVenue, muted
-from .models import Book, Order, OrderState, Position, PositionState, Role, TradingState
+from .models import Account, Book, Order, OrderState, Position, PositionState, Role, TradingState
 from .protection import protect, unfit
 
 log = structlog.get_logger(__name__)
@@ -35,8 +35,9 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     needy = {position.account_id for position in glance(feed) if _needy(position, now)}
     positions = open_positions(account__in=needy) if needy else []
     for _, held in groupby(positions, key=attrgetter("account_id")):
-        with one_account():
-            acted += enforce(positions=list(held), now=now)
+        mine = list(held)
+        with one_account(mine[0].account):
+            acted += enforce(positions=mine, now=now)
     acted += _sweep_orphans(feed, now)
     _finish_flatten(feed)
     return acted
@@ -47,12 +48,19 @@ def _needy(position: Position, now: datetime) -> bool:
 
 
 @contextmanager
-def one_account() -> Iterator[None]:
-    """Work on one account: where its venue does not answer, the others are looked after all the same."""
+def one_account(account: Account) -> Iterator[None]:
+    """Work on one account: whatever goes wrong with it, the others are looked after all the same.
+
+    A lock-step market is not driven over an error: it repeats the instant, so that it stays the same to the digit.
+    """
     try:
         yield
     except (Unanswered, NoVenue) as silence:
-        log.warning("venue_unanswered", why=str(silence))
+        log.warning("venue_unanswered", account=account.pk, why=str(silence))
+    except Exception:
+        if account.feed.lock_step:
+            raise
+        log.exception("account_failed", account=account.pk)
 
 
 def enforce(*, positions: Sequence[Position], now: datetime) -> bool:
@@ -95,7 +103,7 @@ def _sweep_orphans(feed: Feed, now: datetime) -> int:
     for _, mine in groupby(orders, key=attrgetter("account_id")):
         cancelled = [order for order in mine if order.state != OrderState.PLANNED]
         if cancelled:
-            with one_account():
+            with one_account(cancelled[0].account):
                 reports.cancel(account=cancelled[0].account, orders=cancelled, now=now)
     return len({order.account_id for order in orders})
 
