@@ -4,7 +4,7 @@ The one place that turns an account into something that takes orders.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,7 @@ from markets.exchanges import live_clients
 from markets.exchanges.base import Numbered, Remote, Venue
 from markets.exchanges.budget import ACCOUNT_SHARE, SharedGate
 from markets.exchanges.live import LiveVenue
+from markets.exchanges.live_stream import Hints
 from markets.exchanges.paper import PaperVenue
 from markets.models.feeds import FeedKind
 
@@ -56,16 +57,29 @@ def live_venue(account: Account) -> Remote:
 
 
 def client_of(account: Account) -> Any:
-    """The exchange's client with the account's key, opened here and nowhere else. Raises NoVenue and Unanswered."""
-    try:
-        opened = json.loads(credentials.unseal(account.sealed_credentials))
-    except (credentials.Unreadable, ValueError) as trouble:
-        raise NoVenue(f"The key of the account {account.name} cannot be opened: {trouble}") from None
-    demo = bool(opened.pop("demo", False))
+    """The exchange's client with the account's key. Raises NoVenue and Unanswered."""
+    opened, demo = _opened(account)
     connections.release()
     return live_clients.of(
         account.feed.exchange, credentials=opened, demo=demo, gate=AccountGate(account.feed.exchange)
     )
+
+
+def stream_of(account: Account, hint: Callable[[], None]) -> Hints:
+    """The account's private stream, not listened to yet; it calls `hint` at each piece of news. Raises NoVenue."""
+    if account.feed.exchange not in LIVE_EXCHANGES or not account.sealed_credentials:
+        raise NoVenue(f"The account {account.name} has no private stream.")
+    opened, demo = _opened(account)
+    return Hints(account.feed.exchange, credentials=opened, demo=demo, hint=hint)
+
+
+def _opened(account: Account) -> tuple[dict[str, str], bool]:
+    """The account's key, opened here and nowhere else, and whether it is one for the demo exchange."""
+    try:
+        opened = json.loads(credentials.unseal(account.sealed_credentials))
+    except (credentials.Unreadable, ValueError) as trouble:
+        raise NoVenue(f"The key of the account {account.name} cannot be opened: {trouble}") from None
+    return opened, bool(opened.pop("demo", False))
 
 
 class AccountGate(SharedGate):

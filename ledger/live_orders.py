@@ -55,6 +55,11 @@ def _due(account: Account, what: str, every: timedelta, now: datetime) -> bool:
     return before is None or now - before >= every
 
 
+def hinted(account: int) -> None:
+    """There is news of an account: the next look at its reports is due."""
+    _looked.pop((account, "reports"), None)
+
+
 def vanished(*, account: Account, now: datetime) -> None:
     """Ask for each order that should rest and is not listed, and for each that is listed and should not be."""
     listed = {report.client_id for report in venue_of(account).open_orders()}

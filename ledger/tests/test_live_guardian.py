@@ -159,7 +159,6 @@ def test_exits_that_fail_are_spaced_capped_and_told(desk):
     desk.trade(desk.draft())
     desk.exchange.of_type["market"] = [REFUSED] * 50
     Position.objects.update(expires_at=desk.now)
-    before = desk.now - timedelta(minutes=1)
 
     desk.wait(HALF_A_MINUTE * 4, rounds=60)
 
@@ -180,7 +179,6 @@ def test_an_exit_of_unknown_fate_is_waited_for_and_then_tried_anew(desk):
     desk.trade(desk.draft())
     desk.exchange.of_type["market"] = [DROPPED]
     Position.objects.update(expires_at=desk.now)
-    before = desk.now - timedelta(minutes=1)
 
     desk.round()
     assert held(desk) != 0
@@ -279,7 +277,6 @@ def test_a_remainder_that_the_exchange_refuses_to_close_is_booked_as_dust(desk):
     Instrument.objects.update(min_quantity=Decimal("0.01"))
     desk.exchange.of_type["market"] = [REFUSED] * 9
     Position.objects.update(expires_at=desk.now)
-    before = desk.now - timedelta(minutes=1)
 
     desk.wait(30, rounds=6)
 
@@ -298,7 +295,6 @@ def test_a_position_that_may_be_closed_is_never_dust(desk):
     desk.trade(desk.draft())
     desk.exchange.of_type["market"] = [REFUSED]
     Position.objects.update(expires_at=desk.now)
-    before = desk.now - timedelta(minutes=1)
     desk.wait(20, rounds=4)
     assert Position.objects.closed().get().exit_reason == "guardian"
 
