@@ -182,13 +182,13 @@ def _agrees(account: Account, wall: datetime) -> None:
     before = Account.objects.filter(pk=account.pk).values_list("trouble", flat=True).get()
     Account.objects.filter(pk=account.pk).update(reconciled_at=wall, trouble="")
     current = _state(account)
-    by_us = current is not None and current.changed_by_id is None and current.state == TradingStateKind.HALTED
-    if before and by_us:
-        state, why = TradingStateKind.ACTIVE, "Ledger and venue agree again"
-        held = TradingState.objects.filter(scope=scope_name(account), ended_at=current.at).order_by("-id").first()
-        if held is not None and held.state != TradingStateKind.ACTIVE:  # by a person's hand, or another rule
-            state, why = TradingStateKind(held.state), f"{why}; as before: {held.reason}"[:300]
-        states.change(scope=account, state=state, reason=why, by=None, now=wall)
+    if current is None or current.changed_by_id is not None or current.state != TradingStateKind.HALTED or not before:
+        return
+    state, why = TradingStateKind.ACTIVE, "Ledger and venue agree again"
+    held = TradingState.objects.filter(scope=scope_name(account), ended_at=current.at).order_by("-id").first()
+    if held is not None and held.state != TradingStateKind.ACTIVE:  # by a person's hand, or another rule
+        state, why = TradingStateKind(held.state), f"{why}; as before: {held.reason}"[:300]
+    states.change(scope=account, state=state, reason=why, by=None, now=wall)
 
 
 def _state(account: Account) -> TradingState | None:
