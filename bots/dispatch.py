@@ -191,7 +191,8 @@ def recover(*, feed: Feed) -> int:
             reports.resolve(account=account, now=clock.now(feed), alone=True)
     guardian.sweep(feed=feed, now=clock.now(feed))
     for account in accounts:
-        reconciliation.check(account=account, wall=datetime.now(UTC))
+        with guardian.one_account(account):
+            reconciliation.check(account=account, wall=datetime.now(UTC))
     return ended
 
 

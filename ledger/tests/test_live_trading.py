@@ -279,12 +279,15 @@ def test_questions_of_an_account_wait_when_the_exchange_asks_for_it(desk):
 @pytest.mark.requirement("EXE-06")
 def test_questions_leave_a_part_of_the_allowance_to_orders(desk):
     desk.trade(desk.draft())
-    capacity = 60_000 / venue_of(desk.account)._client.rateLimit
-    minute = int(datetime.now(UTC).timestamp() // 60) + 1
-    ExchangeState.objects.update(minute=minute, used=int(capacity * 0.95))
+    client, at = venue_of(desk.account)._client, datetime.now(UTC)
+    client.gate._clock = lambda: at
+    used = int(60_000 / client.rateLimit * 0.9)
+    ExchangeState.objects.update(minute=int(at.timestamp() // 60), used=used)
+
     with pytest.raises(Unanswered):
         venue_of(desk.account).positions()
-    assert ExchangeState.objects.get().used == int(capacity * 0.95)
+    assert ExchangeState.objects.get().used == used
+    assert venue_of(desk.account).cancel(str(desk.stop().client_id)).report.status.value == "cancelled"
 
 
 @pytest.mark.requirement("EXE-04")
