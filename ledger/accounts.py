@@ -41,25 +41,24 @@ def open_books(*, account: Account, wall: datetime) -> bool:
     if account.books_from is not None:
         return False
     venue: Remote = venue_of(account)  # type: ignore[assignment]
-    wall = venue.now()  # what its reports are stamped with
+    opened = venue.now()  # what its reports are stamped with
     told = venue.reports(after=account.report_cursor)
     shown = comparing.picture(venue)
-    later = venue.reports(after=told[-1].cursor if told else account.report_cursor)
-    if len(later) > len(told) or (later and told and later[-1].cursor != told[-1].cursor):
+    if any(report.at >= opened for report in venue.history(wall)):
         raise Unanswered("The account traded while its books were being opened; they are opened at the next try.")
     with transaction.atomic():
         begun = Account.objects.filter(pk=account.pk, books_from__isnull=True)
         account.report_cursor = told[-1].cursor if told else account.report_cursor
-        if not begun.update(books_from=wall, report_cursor=account.report_cursor):
+        if not begun.update(books_from=opened, report_cursor=account.report_cursor):
             return False
-        account.books_from = wall
+        account.books_from = opened
         book, _ = Book.objects.get_or_create(
             account=account,
             kind=BookKind.UNASSIGNED,
             defaults={"owner": account.owner, "name": "unassigned", "currency": account.currency},
         )
-        booking.post(book=book, kind=CashKind.DEPOSIT, amount=shown.wallet, ref=f"opening:{account.key}", at=wall)
-        booking.take_over(book=book, positions=shown.positions.values(), at=wall)
+        booking.post(book=book, kind=CashKind.DEPOSIT, amount=shown.wallet, ref=f"opening:{account.key}", at=opened)
+        booking.take_over(book=book, positions=shown.positions.values(), at=opened)
     return True
 
 

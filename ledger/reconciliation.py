@@ -71,7 +71,10 @@ def _accepted(account: Account, row: Discrepancy, wall: datetime) -> bool:
     """Book what a person has accepted: the venue's figures, as they are now. False where nobody has."""
     if row.by_id is None or row.outcome != Outcome.OPEN or account.certain:
         return False
-    shown = comparing.picture(venue_of(account))
+    try:
+        shown = comparing.picture(venue_of(account))
+    except Unanswered:
+        return False  # at the next look
     now = clock.now(account.feed, wall)
     with transaction.atomic():
         Account.objects.filter(pk=account.pk).update(revision=F("revision") + 1)

@@ -304,3 +304,28 @@ def test_an_exit_does_not_wait_for_instruments_or_the_time(desk):
     desk.fake.faults.clear()
 
     assert desk.customer.position(BTC).quantity == 0
+
+
+def test_books_are_not_opened_over_a_trade_that_comes_in_between(desk, monkeypatch):
+    from ledger import accounts, comparing
+    from ledger.models import Account
+    from markets.exchanges.base import Unanswered
+
+    again = Account.objects.create(
+        owner=desk.account.owner, name="again", kind="live", feed=desk.account.feed,
+        sealed_credentials=desk.account.sealed_credentials,
+    )  # fmt: skip
+    look = comparing.picture
+
+    def traded_meanwhile(venue):
+        shown = look(venue)
+        trading.outsider(desk.customer, BTC, "BUY", "0.01")
+        return shown
+
+    monkeypatch.setattr(comparing, "picture", traded_meanwhile)
+    with pytest.raises(Unanswered, match="while its books"):
+        accounts.open_books(account=again, wall=desk.now)
+    monkeypatch.setattr(comparing, "picture", look)
+
+    assert accounts.open_books(account=again, wall=desk.now)
+    assert again.books.get().cash == desk.customer.wallet["USDT"]

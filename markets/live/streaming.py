@@ -47,7 +47,7 @@ class Stream:
             self._thread.join(5)
 
     def want(self, symbols: Sequence[str], series: Sequence[tuple[str, str]]) -> None:
-        """What to subscribe to from now on. Another set than before opens the stream anew."""
+        """What is to come from now on. What is new joins the open stream; what nobody wants is not passed on."""
         wanted = (tuple(sorted(symbols)), tuple(sorted(series)))
         if wanted != (self._symbols, self._series):
             self._symbols, self._series = wanted
@@ -75,9 +75,6 @@ class Stream:
             except Exception as error:  # A stream may break in any way; it is opened again.
                 log.warning("stream_broken", exchange=self.exchange, reason=f"{type(error).__name__}: {error}"[:200])
             self.connected = False
-            if self._changed.is_set():
-                failures = 0
-                continue
             failures = 0 if datetime.now(UTC) - began > timedelta(minutes=1) else failures + 1
             await self._pause(PAUSES[min(failures, len(PAUSES) - 1)])
 
@@ -92,12 +89,15 @@ class Stream:
             known = market_data.loaded(self.exchange)
             assert known is not None
             client.set_markets(*known)
-            tasks = [asyncio.create_task(work) for work in self._channels(client)]
-            watcher = asyncio.create_task(self._watch_over())
-            tasks.append(watcher)
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            opened = datetime.now(UTC)
+            symbols, series = set[str](), set[tuple[str, str]]()
+            while not self._ended.is_set():
+                self._changed.clear()
+                new_symbols, new_series = set(self._symbols) - symbols, set(self._series) - series
+                symbols, series = symbols | new_symbols, series | new_series
+                works = self._channels(client, sorted(new_symbols), sorted(new_series))
+                tasks += [asyncio.create_task(work) for work in works]
+                await self._watch_over(tasks, opened)
         finally:
             for task in tasks:
                 task.cancel()
@@ -105,32 +105,37 @@ class Stream:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(client.close(), 5)
 
-    async def _watch_over(self) -> None:
-        """Ends where the stream is to be opened anew. Raises TimeoutError where it tells nothing new."""
-        opened = datetime.now(UTC)
+    async def _watch_over(self, tasks: Sequence[asyncio.Task[None]], opened: datetime) -> None:
+        """Ends where something else is wanted. Raises what broke a channel, TimeoutError where nothing new is told."""
         while not self._ended.is_set() and not self._changed.is_set():
-            await asyncio.sleep(0.1)
+            done, _ = await asyncio.wait(tasks, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
             newest = self.inbox.newest_at or opened
             self.connected = newest > opened - SILENCE and self.inbox.newest_at is not None
             if datetime.now(UTC) - max(newest, opened) > SILENCE:
                 raise TimeoutError(f"no price newer than {newest:%H:%M:%S}")
 
-    def _channels(self, client: Any) -> list[Coroutine[Any, Any, None]]:
+    def _channels(
+        self, client: Any, symbols: list[str], series: list[tuple[str, str]]
+    ) -> list[Coroutine[Any, Any, None]]:
         """What this exchange can push of all that is wanted."""
-        symbols, has = list(self._symbols), client.has
+        has = client.has
         channels: list[Coroutine[Any, Any, None]] = []
-        if self.exchange in market_data.LIGHT_LISTS:
+        if not symbols:
+            pass
+        elif self.exchange in market_data.LIGHT_LISTS:
             channels.append(self._prices(client.watch_bids_asks, symbols, market_data.tick_of, client.bidsasks))
             channels.append(self._prices(client.watch_tickers, symbols, _last_and_day))
         elif has.get("watchTickers"):
             channels.append(self._prices(client.watch_tickers, symbols, _whole_ticker, client.tickers))
-        if has.get("watchMarkPrices"):
+        if symbols and has.get("watchMarkPrices"):
             channels.append(self._prices(client.watch_mark_prices, symbols, market_data.mark_of))
-        series = [list(pair) for pair in self._series]
+        pairs = [list(pair) for pair in series]
         if series and has.get("watchOHLCVForSymbols"):
-            channels.append(self._candles(client, lambda: client.watch_ohlcv_for_symbols(series)))
+            channels.append(self._candles(client, series, lambda: client.watch_ohlcv_for_symbols(pairs)))
         elif has.get("watchOHLCV"):
-            channels += [self._series_of(client, symbol, timeframe) for symbol, timeframe in self._series]
+            channels += [self._series_of(client, symbol, timeframe) for symbol, timeframe in series]
         return channels
 
     async def _prices(
@@ -149,17 +154,19 @@ class Stream:
             seen |= fresh
             self.inbox.put([read(symbol, ticker) for symbol, ticker in fresh.items() if symbol in self._symbols])
 
-    async def _candles(self, client: Any, watch: Callable[[], Awaitable[Any]]) -> None:
+    async def _candles(
+        self, client: Any, series: Sequence[tuple[str, str]], watch: Callable[[], Awaitable[Any]]
+    ) -> None:
         finals = _Finals()
         while True:
             await watch()
-            for symbol, timeframe in self._series:
+            for symbol, timeframe in series:
                 kept = client.ohlcvs.get(symbol, {}).get(timeframe)
                 for row in finals.closed(symbol, timeframe, list(kept)[-3:] if kept else ()):
                     self.inbox.put_candle(ClosedCandle(symbol, timeframe, row))
 
     async def _series_of(self, client: Any, symbol: str, timeframe: str) -> None:
-        await self._candles(client, lambda: client.watch_ohlcv(symbol, timeframe))
+        await self._candles(client, [(symbol, timeframe)], lambda: client.watch_ohlcv(symbol, timeframe))
 
 
 class _Finals:

@@ -121,6 +121,18 @@ def test_a_closed_candle_comes_by_the_stream(live):
 
 
 @pytest.mark.requirement("MKT-03")
+def test_what_is_wanted_later_joins_the_open_stream(live):
+    sockets, sol = len(live.log.sockets), instrument("SOL/USDT:USDT")
+    watching.watch(wanted=[(sol.pk, "")], now=now())
+    until(DataAge.objects.filter(instrument=sol, part="price", source="stream").exists)
+    added = live.log.sockets[sockets:]
+
+    assert len(added) == 3  # the books, last prices and marks of the new one; the others stay as they are
+    live.world.set_price(BTC, 64_321)
+    until(lambda: price() == 64_321)
+
+
+@pytest.mark.requirement("MKT-03")
 def test_a_second_process_stands_by(live):
     ended = threading.Event()
     second = threading.Thread(target=driving.run, args=("binanceusdm", ended))
