@@ -46,7 +46,7 @@ class OutOfTime(Exception):
 
 @dataclass(slots=True)
 class Run:
-    """A cycle under way. `now` is market time; only `cycle.deadline_at` is wall time."""
+    """A cycle under way. `now` is market time, later that of a live judgement; `cycle.deadline_at` is wall time."""
 
     cycle: Cycle
     bot: Bot
@@ -243,6 +243,8 @@ def validate(
 ) -> list[Order]:
     """Judge the answer under the account's lock and commit what stands, together with the decision."""
     wait_for_turn(run.cycle)
+    if asked is not None and asked.asks and not run.account.feed.lock_step:
+        briefing, seen = anew(run, briefing)
     with ordering.locked(book=run.book, seen=seen, cause=run.cause) as portfolio:
         if datetime.now(UTC) > (run.cycle.deadline_at or datetime.now(UTC)):
             raise OutOfTime("The deadline passed before the plan was committed.")
@@ -279,6 +281,15 @@ def validate(
             asked=asked,
         )
     return orders
+
+
+def anew(run: Run, briefing: Briefing) -> tuple[Briefing, AccountPortfolio]:
+    """The market and the portfolio of now: a live market has gone on while the model thought, and `run.now` with it."""
+    run.now = clock.now(run.account.feed)
+    shown = snapshots.snapshot(run.account.feed, run.instruments.values(), run.bot.timeframes, run.now)
+    seen = valuation.account_portfolio(account=run.account)
+    kept = {name: getattr(briefing, name) for name in ("story", "open_interest", "covariance")}
+    return replace(brief(run, shown, seen), **kept), seen
 
 
 def wait_for_turn(cycle: Cycle) -> None:

@@ -187,11 +187,12 @@ def recover(*, feed: Feed) -> int:
     Feed.objects.filter(pk=feed.pk).update(lease_until=None, lease_holder="")
     accounts = list(Account.objects.on(feed).kept().select_related("feed").order_by("pk"))
     for account in accounts:
-        with guardian.one_account():
+        with guardian.one_account(account):
             reports.resolve(account=account, now=clock.now(feed), alone=True)
     guardian.sweep(feed=feed, now=clock.now(feed))
     for account in accounts:
-        reconciliation.check(account=account, wall=datetime.now(UTC))
+        with guardian.one_account(account):
+            reconciliation.check(account=account, wall=datetime.now(UTC))
     return ended
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from ledger import closing
+from ledger import closing, guardian
 from ledger.models import Account, Position
 from markets import snapshots
 from markets.models import Feed, Instrument
@@ -41,7 +41,8 @@ def sweep(*, feed: Feed, now: datetime) -> int:
         if exit_plan.holds(one.condition, market[instruments[one.instrument].symbol]):
             account = Account.objects.select_related("feed").get(pk=one.account)
             why = f"invalidated: {exit_plan.describe(one.condition)}"
-            closed += closing.close(account=account, instrument_id=one.instrument, why=why, now=now)
+            with guardian.one_account(account):
+                closed += closing.close(account=account, instrument_id=one.instrument, why=why, now=now)
     return closed
 
 

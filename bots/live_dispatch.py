@@ -7,6 +7,8 @@ counted and not made up for; after an outage each bot runs once, for its latest 
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
+import structlog
+
 from ledger import valuation
 from markets.driving import lease
 from markets.feeds import clock
@@ -22,12 +24,19 @@ CANDLES_COME = timedelta(seconds=2)
 NEW = timedelta(seconds=2)
 WATCH_SECONDS = 5.0
 _last: dict[tuple[str, int], float] = {}
+log = structlog.get_logger(__name__)
 
 
 def tick(*, enqueue: Enqueue) -> int:
     """A round on every running live feed; gives how many this process looked after."""
     feeds = Feed.objects.running().filter(kind=FeedKind.LIVE).order_by("id")
-    return sum(look_after(feed=feed, enqueue=enqueue) for feed in feeds)
+    looked_after = 0
+    for feed in feeds:
+        try:
+            looked_after += look_after(feed=feed, enqueue=enqueue)
+        except Exception:  # The other markets go on.
+            log.exception("live_feed_failed", feed=feed.pk)
+    return looked_after
 
 
 def look_after(*, feed: Feed, enqueue: Enqueue) -> int:
@@ -38,8 +47,8 @@ def look_after(*, feed: Feed, enqueue: Enqueue) -> int:
         now = clock.now(feed)
         if _time_for("watch", feed, WATCH_SECONDS):
             watching.renew(feed=feed, now=now)
-        if not dispatch.in_doubt(feed):
-            dispatch.settle(feed)
+        dispatch.in_doubt(feed)  # of our own venue; what is in doubt across a network is the guardian's
+        dispatch.settle(feed)
         hand_over_due(feed=feed, now=now, enqueue=enqueue)
         dispatch.end_overdue(feed)
         record_equity(feed=feed, now=now)

@@ -4,6 +4,7 @@ Kept is what was said and all that candles do not give back: quotes, rules of in
 Candles are read from the store: a stored candle never changes, and windows begin at fixed places in time.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from .questions import Question
 
 # What may have changed between the question and the judgement, while the model thought.
 JUDGED = (
-    "portfolio", "state", "locks", "account_exposure", "account_equity",
+    "now", "portfolio", "state", "locks", "account_exposure", "account_equity",
     "user_exposure", "user_equity", "user_max_exposure",
 )  # fmt: skip
 
@@ -29,6 +30,8 @@ def keep(*, decision: Decision, question: Question, judged: Briefing) -> Moment:
     """Write the moment of a decision: the briefing that was asked with, and what of it was judged differently."""
     asked, prompt = question.briefing, question.prompt
     changed = {name: as_json(getattr(judged, name)) for name in JUDGED if getattr(judged, name) != getattr(asked, name)}
+    if judged.snapshot is not asked.snapshot:
+        changed["market"] = _market(judged.snapshot)
     return Moment.objects.create(
         decision=decision,
         version=decision.bot.prompt_version,
@@ -43,9 +46,13 @@ def _written(briefing: Briefing) -> dict[str, Any]:
     plain = {
         field.name: as_json(getattr(briefing, field.name)) for field in fields(Briefing) if field.name != "snapshot"
     }
-    views = briefing.snapshot.instruments.values()
-    market = [{"rules": as_json(view.rules), "quote": as_json(view.quote)} for view in views]
-    return plain | {"market": market}
+    return plain | {"market": _market(briefing.snapshot)}
+
+
+def _market(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """What candles do not give back."""
+    views = snapshot.instruments.values()
+    return [{"rules": as_json(view.rules), "quote": as_json(view.quote)} for view in views]
 
 
 def wording(moment: Moment) -> Wording:
@@ -56,13 +63,15 @@ def wording(moment: Moment) -> Wording:
 def asked(moment: Moment) -> Briefing:
     """The briefing of then, as the model was asked with it."""
     bare = _bare(moment.briefing)
-    return replace(bare, snapshot=_snapshot(moment, bare))
+    return replace(bare, snapshot=_snapshot(moment, bare, moment.briefing["market"]))
 
 
 def judged(moment: Moment, briefing: Briefing) -> Briefing:
     """The same as the answer was judged with."""
-    bare = _bare(moment.briefing | moment.briefing["judged"])
-    return replace(briefing, **{name: getattr(bare, name) for name in JUDGED})
+    told = moment.briefing["judged"]
+    bare = _bare(moment.briefing | told)
+    then = replace(briefing, **{name: getattr(bare, name) for name in JUDGED})
+    return replace(then, snapshot=_snapshot(moment, bare, told["market"])) if "market" in told else then
 
 
 def _bare(raw: dict[str, Any]) -> Briefing:
@@ -71,10 +80,8 @@ def _bare(raw: dict[str, Any]) -> Briefing:
     return found
 
 
-def _snapshot(moment: Moment, briefing: Briefing) -> Snapshot:
-    known = [
-        (of_json(InstrumentRules, one["rules"]), of_json(QuoteView, one["quote"])) for one in moment.briefing["market"]
-    ]
+def _snapshot(moment: Moment, briefing: Briefing, market: Sequence[dict[str, Any]]) -> Snapshot:
+    known = [(of_json(InstrumentRules, one["rules"]), of_json(QuoteView, one["quote"])) for one in market]
     feed = moment.decision.bot.book.account.feed  # type: ignore[union-attr]
     rows = Instrument.objects.filter(exchange=feed.exchange, symbol__in=[rules.symbol for rules, _ in known])
     ids = {row.symbol: row.pk for row in rows}

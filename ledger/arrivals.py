@@ -4,16 +4,54 @@ Fills are known by the venue's trade id, income by the venue's own id, orders by
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
+
 from markets.domain.orders import Fill, Income, OrderReport, Report
+from markets.exchanges.market_data import Away
+from markets.live import instruments
+from markets.models import Instrument
 
 from .models import Account, CashEntry, CashKind, Order, Trade
 
+AGAIN = timedelta(minutes=10)  # after which an exchange is asked once more for what it did not list
+_asked: dict[tuple[str, str], datetime] = {}
+log = structlog.get_logger(__name__)
+
+
+def take_in(account: Account, reports: Sequence[Report], now: datetime) -> None:
+    """Make rows for instruments that are not known here yet, and in which somebody has traded by hand.
+
+    The exchange is asked for them, once in a while. Where it does not answer, nothing changes.
+    """
+    exchange = account.feed.exchange
+    long_ago = now - AGAIN
+    due = sorted(s for s in _unknown(account, reports) if _asked.get((exchange, s), long_ago) <= long_ago)
+    if not due:
+        return
+    _asked.update({(exchange, symbol): now for symbol in due})
+    try:
+        instruments.refresh(exchange, now, symbols=due)
+    except Away as away:
+        log.warning("instruments_not_taken_in", symbols=due, why=str(away))
+
+
+def _unknown(account: Account, reports: Sequence[Report]) -> set[str]:
+    """The instruments of executions that have no row here."""
+    symbols = {report.symbol for report in reports if isinstance(report, Fill)}
+    if not symbols:
+        return set()
+    rows = Instrument.objects.filter(exchange=account.feed.exchange, symbol__in=symbols)
+    return symbols - set(rows.values_list("symbol", flat=True))
+
 
 def fresh(account: Account, reports: Sequence[Report]) -> list[Report]:
-    """These reports without those that are booked, and each of the others once. At most three statements."""
+    """These reports without those that are booked, and each of the others once. At most four statements.
+
+    Without executions in instruments that have no row, too: the comparison tells of them, and all others are booked.
+    """
     if not reports:
         return []
     fills = [report for report in reports if isinstance(report, Fill)]
@@ -30,7 +68,11 @@ def fresh(account: Account, reports: Sequence[Report]) -> list[Report]:
         seen |= _told(account, states)
     new = []
     begin = account.books_from
+    if unknown := _unknown(account, fills):
+        log.warning("not_booked", account=account.pk, instruments=sorted(unknown))
     for report in reports:
+        if isinstance(report, Fill) and report.symbol in unknown:
+            continue
         name = _name(report)
         if name not in seen and (begin is None or report.at >= begin):
             seen.add(name)

@@ -65,9 +65,16 @@ def leaving(position: Position, now: datetime) -> bool:
     if position.account.certain:
         return bool(exits)
     wall = datetime.now(UTC)
-    if any(order.state != OrderState.UNKNOWN or under_way(order.sent_at, wall) for order in exits):
+    if any(_may_arrive(order, wall) for order in exits):
         return True
     return pausing([order.at for order in failed_exits(position)], now)
+
+
+def _may_arrive(order: Order, wall: datetime) -> bool:
+    """Whether an exit is waited for. One that a process died over is not, once its venue would refuse it."""
+    if order.state == OrderState.SENDING:
+        return order.sent_at is None or wall - order.sent_at < ordering.RECEIVE_WINDOW
+    return order.state != OrderState.UNKNOWN or under_way(order.sent_at, wall)
 
 
 def failed_exits(position: Position) -> list[Order]:
@@ -90,7 +97,7 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
             if _refused_dust(position):
                 booking.set_aside(position=position, at=now)
                 continue
-            if len(failed_exits(position)) == EXIT_CAP:
+            if len(failed_exits(position)) >= EXIT_CAP:
                 _restrain(position)
             orders += _exit(account, position, reasons[position.pk], now)
     if not orders:
@@ -111,7 +118,7 @@ def _restrain(position: Position) -> None:
     """Its exits fail again and again: no new exposure for its book, until a person has looked."""
     why = failed_exits(position)[-1].reason
     reason = f"{EXIT_CAP} exits of {position.instrument.symbol} failed: {why}"[:300]
-    states.change(scope=position.book, state=TradingStateKind.REDUCE_ONLY, reason=reason, by=None)
+    states.tighten(scope=position.book, state=TradingStateKind.REDUCE_ONLY, reason=reason, by=None)
 
 
 def _exit(account: Account, position: Position, why: str, now: datetime) -> list[Order]:
@@ -136,8 +143,17 @@ def _exit(account: Account, position: Position, why: str, now: datetime) -> list
             held = portfolio.books[position.book_id].position(draft.symbol)
             if held is None or held.id != position.pk:
                 return []
+            if not account.certain and _another(position):
+                return []
             return ordering.commit(
                 book=position.book, portfolio=portfolio, drafts=[draft], instruments=instruments, cause=cause
             )[1]
     except IntegrityError:
         return []
+
+
+def _another(position: Position) -> bool:
+    """Whether somebody has begun to close it since it was read. Our own venue's exits are named by their instant."""
+    known = [order.pk for order in position.protective]  # type: ignore[attr-defined]
+    exits = Order.objects.live().filter(position_id=position.pk, role=Role.EXIT)
+    return exits.exclude(pk__in=known).exists()

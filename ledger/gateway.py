@@ -4,7 +4,7 @@ The one place that turns an account into something that takes orders.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,8 +15,9 @@ from markets import connections
 from markets.domain.orders import Answer, Denied, OrderReport, OrderRequest, Report, VenuePosition
 from markets.exchanges import live_clients
 from markets.exchanges.base import Numbered, Remote, Venue
-from markets.exchanges.budget import SharedGate
+from markets.exchanges.budget import ACCOUNT_SHARE, SharedGate
 from markets.exchanges.live import LiveVenue
+from markets.exchanges.live_stream import Hints
 from markets.exchanges.paper import PaperVenue
 from markets.models.feeds import FeedKind
 
@@ -56,33 +57,39 @@ def live_venue(account: Account) -> Remote:
 
 
 def client_of(account: Account) -> Any:
-    """The exchange's client with the account's key, opened here and nowhere else. Raises NoVenue and Unanswered."""
-    try:
-        opened = json.loads(credentials.unseal(account.sealed_credentials))
-    except (credentials.Unreadable, ValueError) as trouble:
-        raise NoVenue(f"The key of the account {account.name} cannot be opened: {trouble}") from None
-    demo = bool(opened.pop("demo", False))
+    """The exchange's client with the account's key. Raises NoVenue and Unanswered."""
+    opened, demo = _opened(account)
     connections.release()
     return live_clients.of(
         account.feed.exchange, credentials=opened, demo=demo, gate=AccountGate(account.feed.exchange)
     )
 
 
+def stream_of(account: Account, hint: Callable[[], None]) -> Hints:
+    """The account's private stream, not listened to yet; it calls `hint` at each piece of news. Raises NoVenue."""
+    if account.feed.exchange not in LIVE_EXCHANGES or not account.sealed_credentials:
+        raise NoVenue(f"The account {account.name} has no private stream.")
+    opened, demo = _opened(account)
+    return Hints(account.feed.exchange, credentials=opened, demo=demo, hint=hint)
+
+
+def _opened(account: Account) -> tuple[dict[str, str], bool]:
+    """The account's key, opened here and nowhere else, and whether it is one for the demo exchange."""
+    try:
+        opened = json.loads(credentials.unseal(account.sealed_credentials))
+    except (credentials.Unreadable, ValueError) as trouble:
+        raise NoVenue(f"The key of the account {account.name} cannot be opened: {trouble}") from None
+    return opened, bool(opened.pop("demo", False))
+
+
 class AccountGate(SharedGate):
-    """The exchange's budget as accounts use it: they come before data, and hold no connection while they wait."""
+    """The exchange's budget as accounts use it: questions come before data, and orders before questions.
+
+    Its client is one thread's, and makes it urgent while it sends, cancels or looks up an order.
+    """
 
     def __init__(self, exchange: str) -> None:
-        super().__init__(exchange, urgent=True)
-
-    def admit(self, cost: float, capacity: float) -> None:
-        try:
-            super().admit(cost, capacity)
-        finally:
-            connections.release()
-
-    def answered(self, status: int, headers: Mapping[str, str]) -> None:
-        super().answered(status, headers)
-        connections.release()
+        super().__init__(exchange, share=ACCOUNT_SHARE)
 
 
 def muted(account: Account) -> bool:

@@ -4,7 +4,7 @@ It runs between the steps of a lock-step feed, after each execution, and in a pr
 the wall clock. No model, no task and no web process is needed for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
@@ -20,26 +20,36 @@ from . import ordering, reports
 from .closing import close_all, glance, leaving, open_positions
 from .domain.enforcement import ENTRY_LIFETIME, exit_due
 from .gateway import NoVenue, muted
-from .models import Book, Order, OrderState, Position, PositionState, Role, TradingState
+from .models import Account, Book, Order, OrderState, Position, PositionState, Role, TradingState
 from .protection import protect, unfit
 
 log = structlog.get_logger(__name__)
 
 
-def sweep(*, feed: Feed, now: datetime) -> int:
-    """Enforce every plan on a feed at market time `now`. Returns the number of accounts it acted on.
+def sweep(*, feed: Feed, now: datetime, but: Collection[int] = ()) -> int:
+    """Enforce every plan on a feed at market time `now`, but for these accounts. Returns how many it acted on.
 
     Where nothing is due this is four statements, whatever the number of accounts and positions.
     """
     acted = 0
-    needy = {position.account_id for position in glance(feed) if _needy(position, now)}
+    needy = {position.account_id for position in glance(feed) if _needy(position, now)} - set(but)
     positions = open_positions(account__in=needy) if needy else []
     for _, held in groupby(positions, key=attrgetter("account_id")):
-        with one_account():
-            acted += enforce(positions=list(held), now=now)
-    acted += _sweep_orphans(feed, now)
+        mine = list(held)
+        with one_account(mine[0].account):
+            acted += enforce(positions=mine, now=now)
+    acted += _sweep_orphans(Q(account__feed=feed) & ~Q(account__in=but) if but else Q(account__feed=feed), now)
     _finish_flatten(feed)
     return acted
+
+
+def sweep_account(*, account: Account, now: datetime) -> bool:
+    """The same for one account. True where it acted."""
+    acted, positions = False, open_positions(account=account)
+    if any(_needy(position, now) for position in positions):
+        with one_account(account):
+            acted = enforce(positions=positions, now=now)
+    return bool(_sweep_orphans(Q(account=account), now)) or acted
 
 
 def _needy(position: Position, now: datetime) -> bool:
@@ -47,12 +57,19 @@ def _needy(position: Position, now: datetime) -> bool:
 
 
 @contextmanager
-def one_account() -> Iterator[None]:
-    """Work on one account: where its venue does not answer, the others are looked after all the same."""
+def one_account(account: Account) -> Iterator[None]:
+    """Work on one account: whatever goes wrong with it, the others are looked after all the same.
+
+    A lock-step market is not driven over an error: it repeats the instant, so that it stays the same to the digit.
+    """
     try:
         yield
     except (Unanswered, NoVenue) as silence:
-        log.warning("venue_unanswered", why=str(silence))
+        log.warning("venue_unanswered", account=account.pk, why=str(silence))
+    except Exception:
+        if account.feed.lock_step:
+            raise
+        log.exception("account_failed", account=account.pk)
 
 
 def enforce(*, positions: Sequence[Position], now: datetime) -> bool:
@@ -77,7 +94,7 @@ def _exit_due(position: Position, now: datetime) -> str:
     )
 
 
-def _sweep_orphans(feed: Feed, now: datetime) -> int:
+def _sweep_orphans(of: Q, now: datetime) -> int:
     """End orders that outlived what they were for: those that rest are cancelled, those never sent are dropped.
 
     Reduce-only orders without a position; entries whose position has closed, whose time has passed, or whose
@@ -89,13 +106,13 @@ def _sweep_orphans(feed: Feed, now: datetime) -> int:
     unwanted = Q(role=Role.ENTRY) & (Q(position__state=PositionState.CLOSED) | late | Exists(limited))
     resting = Q(state__in=(OrderState.OPEN, OrderState.PARTLY_FILLED)) & (orphaned | unwanted)
     unsent = Q(state=OrderState.PLANNED, reduce_only=True, position__state=PositionState.CLOSED)
-    found = Order.objects.live().filter(account__feed=feed).filter(resting | unsent)
+    found = Order.objects.live().filter(of).filter(resting | unsent)
     orders = list(found.select_related("account__feed").order_by("account_id", "id"))
     ordering.drop(orders=[order for order in orders if order.state == OrderState.PLANNED], now=now)
     for _, mine in groupby(orders, key=attrgetter("account_id")):
         cancelled = [order for order in mine if order.state != OrderState.PLANNED]
         if cancelled:
-            with one_account():
+            with one_account(cancelled[0].account):
                 reports.cancel(account=cancelled[0].account, orders=cancelled, now=now)
     return len({order.account_id for order in orders})
 

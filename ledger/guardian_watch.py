@@ -18,7 +18,7 @@ from markets import driving
 from markets.feeds import clock
 from markets.models import Feed, FeedKind
 
-from . import alerts, guardian, heartbeats, live_orders, reconciliation, reports, repricing
+from . import alerts, guardian, heartbeats, live_hints, live_rounds, reconciliation, reports, repricing
 from .models import Account, AccountKind, Discrepancy, Outcome
 
 ROUND_SECONDS = 2.0
@@ -35,9 +35,18 @@ def run(ended: threading.Event) -> None:
     Whatever happened while nobody looked is found first: the first round compares every live account.
     """
     attempt("first comparison", lambda: ask_all(datetime.now(UTC)))
+    listeners = live_hints.Listeners()
     while not ended.wait(ROUND_SECONDS):
+        attempt("private streams", lambda: listeners.follow(live_accounts()))
         attempt("round", partial(one_round, datetime.now(UTC)))
         close_old_connections()
+    attempt("private streams", listeners.stop)
+
+
+def live_accounts() -> list[Account]:
+    """The live accounts of running feeds."""
+    live = Account.objects.kept().filter(kind=AccountKind.LIVE, feed__kind=FeedKind.LIVE, feed__running=True)
+    return list(live.select_related("feed").order_by("pk"))
 
 
 def ask_all(now: datetime) -> None:
@@ -56,15 +65,16 @@ def attempt(what: str, work: Callable[[], object]) -> None:
 
 def one_round(now: datetime) -> None:
     """Look after every running feed on the wall clock, compare what is due, then beat."""
+    live, compared = live_accounts(), due(now)
+    looked_after = {account.pk for account in live}
+    live_rounds.one_round(accounts=live, due={account.pk for account in compared}, now=now)
     for feed in Feed.objects.running().filter(kind=FeedKind.LIVE):
-        live = Account.objects.on(feed).kept().filter(kind=AccountKind.LIVE)
-        for account in live.select_related("feed").order_by("pk"):
-            attempt(f"account {account.pk}", partial(live_orders.follow, account=account, now=now))
         attempt("paper reports", partial(reports.collect_feed, feed=feed, now=now))
-        attempt("sweep", partial(guardian.sweep, feed=feed, now=now))
+        attempt("sweep", partial(guardian.sweep, feed=feed, now=now, but=looked_after))
         attempt("limits that wait", partial(repricing.sweep, feed=feed, now=now))
-    for account in due(now):
-        attempt(f"comparison of account {account.pk}", partial(compare, account, now))
+    for account in compared:
+        if account.pk not in looked_after:
+            attempt(f"comparison of account {account.pk}", partial(compare, account, now))
     if now >= _told.at + ALERTS_EVERY:
         attempt("alerts", partial(alerts.refresh, wall=now))
         _told.at = now

@@ -35,11 +35,16 @@ def follow(*, account: Account, now: datetime) -> None:
             vanished(account=account, now=now)
     except (Unanswered, NoVenue) as silence:
         reconciliation.silent(account=account, wall=now, silence=silence)
+    except Exception as trouble:  # Who cannot be followed, for whatever reason, must not go on trading.
+        reconciliation.silent(account=account, wall=now, silence=trouble)
+        raise
 
 
 def _urgent(account: Account) -> bool:
     """Whether something is open that must not wait: an order on its way, in doubt or filling, or no stop."""
-    doubtful = Q(state__in=(OrderState.SENDING, OrderState.UNKNOWN)) | Q(role__in=(Role.ENTRY, Role.EXIT))
+    # Partly filled is also what has ended, and whose executions are not listed yet.
+    states = OrderState.SENDING, OrderState.UNKNOWN, OrderState.PARTLY_FILLED
+    doubtful = Q(state__in=states) | Q(role__in=(Role.ENTRY, Role.EXIT))
     if Order.objects.live().filter(doubtful, account=account).exists():
         return True
     return Position.objects.open().filter(account=account, unprotected_since__isnull=False).exists()
@@ -48,6 +53,11 @@ def _urgent(account: Account) -> bool:
 def _due(account: Account, what: str, every: timedelta, now: datetime) -> bool:
     before = _looked.get((account.pk, what))
     return before is None or now - before >= every
+
+
+def hinted(account: int) -> None:
+    """There is news of an account: the next look at its reports is due."""
+    _looked.pop((account, "reports"), None)
 
 
 def vanished(*, account: Account, now: datetime) -> None:

@@ -42,7 +42,7 @@ def fates(*, account: Account, alone: bool) -> dict[int, Answer]:
     else:
         due = [order for order in doubtful.select_related("instrument") if alone or _due(order, wall)]
         found = _looked_up(account, venue, due, wall) if due else {}
-    return found | {order.pk: UNSENT for order in unsent}
+    return found | {order.pk: UNSENT for order in unsent if ordering.withhold(order)}
 
 
 def _due(order: Order, wall: datetime) -> bool:

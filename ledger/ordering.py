@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid5
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Exists
 
 from markets.domain.orders import (
@@ -45,10 +45,9 @@ RECEIVE_WINDOW = timedelta(seconds=30)
 # Longer than any call to a venue may take, its cycle's deadline included. And longer than the window and an idle
 # transaction together: what the venue does not know by then cannot come any more.
 IN_FLIGHT = timedelta(seconds=90)
-RECORDED = (
-    *("state", "venue_id", "reason", "filled", "filled_value", "told_filled"),
-    *("closed_at", "lookups", "lookup_at", "deadline_at"),
-)
+DOUBT = ("state", "reason", "lookups", "lookup_at", "deadline_at")
+TOLD = (*DOUBT, "venue_id", "told_filled", "closed_at")
+RECORDED = (*TOLD, "filled", "filled_value")
 PLAN = ("stop", "target", "trail", "expires_at")
 
 
@@ -197,7 +196,7 @@ def change_plan(*, position_id: int, draft: IntentDraft) -> None:
 def protective(
     *, position: Position, role: Role, trigger: Decimal, quantity: Decimal, replaces: int | None, at: datetime
 ) -> Order:
-    """A stop or target row (PLANNED) for an open position. Its ids form a chain, so none is made twice.
+    """A stop or target row (PLANNED) for a position of `open_positions`. Its ids form a chain: none is made twice.
 
     Raises IntegrityError where somebody else is placing the same one.
     """
@@ -205,6 +204,9 @@ def protective(
     if intent is None:
         raise ValueError(f"The position {position.pk} has no intent to hang an order on.")
     last = Order.objects.filter(intent=intent, role=role).order_by("id").last()
+    seen = {order.pk for order in position.protective}  # type: ignore[attr-defined]
+    if last is not None and not last.ended and last.pk not in seen:
+        raise IntegrityError("Somebody else has placed it meanwhile.")
     return Order.objects.create(
         client_id=uuid5(last.client_id, "next") if last else uuid5(intent.key, role),
         intent=intent,
@@ -254,6 +256,12 @@ def claim(order: Order) -> bool:
     return bool(planned.update(state=OrderState.SENDING, sent_at=datetime.now(UTC)))
 
 
+def withhold(order: Order) -> bool:
+    """Claim a planned order so that nobody sends it. False where somebody else was faster."""
+    planned = Order.objects.filter(pk=order.pk, state=OrderState.PLANNED)
+    return bool(planned.update(state=OrderState.SENDING, sent_at=datetime.now(UTC)))
+
+
 def drop(*, orders: Sequence[Order], now: datetime) -> None:
     """End planned orders that nobody is going to send; one that is claimed at this moment is left alone."""
     planned = Order.objects.filter(pk__in=[order.pk for order in orders], state=OrderState.PLANNED)
@@ -277,9 +285,17 @@ def _request(order: Order, valid_until: datetime) -> OrderRequest:
 
 
 def record(
-    *, orders: Mapping[str, Order], answers: Mapping[int, Answer], reports: Iterable[Report], now: datetime
+    *,
+    orders: Mapping[str, Order],
+    answers: Mapping[int, Answer],
+    reports: Iterable[Report],
+    now: datetime,
+    certain: bool = True,
 ) -> None:
-    """Write what answers and reports say of `orders` (by client id), in one statement."""
+    """Write what answers and reports say of `orders` (by client id), in one statement.
+
+    Where the venue is not `certain`, its lists may lag behind each other: the end of an order may be told first.
+    """
     touched: dict[int, Order] = {}
     for order in orders.values():
         if order.pk in answers:
@@ -291,7 +307,18 @@ def record(
         if named is not None:
             _reported(named, report)
             touched[named.pk] = named
+    if not certain:
+        for order in touched.values():
+            _await_fills(order, now)
     update_rows(touched.values(), RECORDED)
+
+
+def _await_fills(order: Order, now: datetime) -> None:
+    """An order that has ended at its venue goes on here until the executions that were told of it are booked."""
+    if order.ended and order.awaits_fills:
+        order.state, order.closed_at = OrderState.PARTLY_FILLED, None
+    elif order.state == OrderState.PARTLY_FILLED and order.filled >= order.quantity:
+        order.state, order.closed_at = OrderState.FILLED, now
 
 
 def _answered(order: Order, answer: Answer, now: datetime) -> None:
@@ -342,21 +369,29 @@ def _reported(order: Order, report: Report) -> None:
 def missed(*, orders: Sequence[Order], wall: datetime) -> None:
     """The venue does not know these orders now. That is not final: they are asked for again, less and less often."""
     for order in orders:
-        if order.state != OrderState.UNKNOWN:
+        before = order.state
+        if before != OrderState.UNKNOWN:
             _doubted(order, "The venue has not answered, and does not show this order yet.")
         order.lookups += 1
         order.lookup_at = lookups.next_at(order.lookups, order.deadline_at, wall)
-    update_rows(orders, RECORDED)
+        _write_unless_moved(order, before, DOUBT)
 
 
 def postpone(*, orders: Sequence[Order], wall: datetime) -> None:
     """A deadline has passed and the venue could not be asked: it stands again, so that no block is without one."""
     for order in orders:
         order.deadline_at = lookups.deadline(None, wall)
-    update_rows(orders, ["deadline_at"])
+        _write_unless_moved(order, OrderState.UNKNOWN, ("deadline_at",))
 
 
 def revive(*, order: Order, report: OrderReport) -> None:
     """An order that had ended here rests at the venue all the same: it lives again, and the guardian decides on it."""
+    before = order.state
     _told(order, report)
-    update_rows([order], RECORDED)
+    _write_unless_moved(order, before, TOLD)
+
+
+def _write_unless_moved(order: Order, before: str, columns: Iterable[str]) -> None:
+    """Asking the venue took seconds: what others have recorded of the order meanwhile is newer, and stays."""
+    changes = {name: getattr(order, name) for name in columns}
+    Order.objects.filter(pk=order.pk, state=before).update(**changes)

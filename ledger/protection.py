@@ -97,8 +97,10 @@ def _trail(position: Position) -> None:
     mark: Decimal = position.mark  # type: ignore[attr-defined]
     stop = trailed(position.stop, mark, position.trail, position.long, position.instrument.rules)
     if stop != position.stop:
+        unmoved = Position.objects.filter(pk=position.pk, stop=position.stop)
         position.stop = stop
-        Position.objects.filter(pk=position.pk).update(stop=stop)
+        if not unmoved.update(stop=stop):  # a decision was faster; the next sweep goes on from there
+            position.refresh_from_db(fields=["stop"])
 
 
 def _target(position: Position) -> Decimal | None:

@@ -28,6 +28,7 @@ __all__ = ["Difference", "check", "differences", "heard", "settle_orders", "sile
 LOOK_BACK = timedelta(days=7)  # as far as most venues list trades without being asked for a stretch
 MARGIN = timedelta(minutes=10)  # what a venue may show late
 TRIES = 3
+KEY_REFUSED = "The exchange refuses the key: "
 SILENCE = timedelta(seconds=60)  # after which an account whose venue does not answer stops trading
 log = structlog.get_logger(__name__)
 
@@ -81,7 +82,9 @@ def _accepted(account: Account, row: Discrepancy, wall: datetime) -> bool:
             booking.align(account=account, wallet=shown.wallet, ref=f"difference:{row.pk}", at=now)
         else:
             symbol = row.what.removeprefix("position in ")
-            instrument = Instrument.objects.get(exchange=account.feed.exchange, symbol=symbol)
+            instrument = Instrument.objects.filter(exchange=account.feed.exchange, symbol=symbol).first()
+            if instrument is None:
+                return False
             held = shown.positions.get(symbol)
             booking.align_position(account=account, instrument=instrument, held=held, at=now)
         discrepancies.settle(row=row, outcome=Outcome.ACCEPTED, done=row.done, by=row.by, wall=wall)
@@ -182,10 +185,13 @@ def _agrees(account: Account, wall: datetime) -> None:
     before = Account.objects.filter(pk=account.pk).values_list("trouble", flat=True).get()
     Account.objects.filter(pk=account.pk).update(reconciled_at=wall, trouble="")
     current = _state(account)
-    by_us = current is not None and current.changed_by_id is None and current.state == TradingStateKind.HALTED
-    if before and by_us:
-        why = "Ledger and venue agree again"
-        states.change(scope=account, state=TradingStateKind.ACTIVE, reason=why, by=None, now=wall)
+    if current is None or current.changed_by_id is not None or current.state != TradingStateKind.HALTED or not before:
+        return
+    state, why = TradingStateKind.ACTIVE, "Ledger and venue agree again"
+    held = TradingState.objects.filter(scope=scope_name(account), ended_at=current.at).order_by("-id").first()
+    if held is not None and held.state != TradingStateKind.ACTIVE:  # by a person's hand, or another rule
+        state, why = TradingStateKind(held.state), f"{why}; as before: {held.reason}"[:300]
+    states.change(scope=account, state=state, reason=why, by=None, now=wall)
 
 
 def _state(account: Account) -> TradingState | None:
@@ -193,7 +199,9 @@ def _state(account: Account) -> TradingState | None:
 
 
 def silent(*, account: Account, wall: datetime, silence: Exception) -> None:
-    """The venue was not reached. For a while that means nothing; then, or where it refuses the key, trading stops."""
+    """The venue was not reached or understood. For a while that means nothing; then, or where it refuses the key,
+    trading stops.
+    """
     log.warning("venue_unanswered", account=account.pk, why=str(silence))
     rows = Account.objects.filter(pk=account.pk)
     rows.filter(silent_since__isnull=True).update(silent_since=wall)
@@ -201,10 +209,13 @@ def silent(*, account: Account, wall: datetime, silence: Exception) -> None:
     account.silent_since = account.silent_since or wall
     since = rows.values_list(F("silent_since"), flat=True).get() or wall
     if isinstance(silence, KeyRefused):
-        rows.update(check_passed=False, checked_at=wall, check_result=str(silence)[:400])
-        _stop(account, f"The exchange refuses the key: {silence}"[:300], wall)
+        rows.exclude(check_passed=False).update(
+            check_passed=False, checked_at=wall, check_result=f"{KEY_REFUSED}{silence}"[:400]
+        )
+        _stop(account, f"{KEY_REFUSED}{silence}"[:300], wall)
     elif isinstance(silence, NoVenue) or wall - since >= SILENCE:
-        _stop(account, f"The venue does not answer: {silence}"[:300], wall)
+        answers = "does not answer" if isinstance(silence, NoVenue | Unanswered) else "answers what cannot be booked"
+        _stop(account, f"The venue {answers}: {silence}"[:300], wall)
 
 
 def heard(*, account: Account) -> None:
@@ -214,4 +225,6 @@ def heard(*, account: Account) -> None:
         account.silent_since = None
     if account.check_passed is False:
         works = {"check_passed": True, "check_result": "The exchange takes the key again."}
-        Account.objects.filter(pk=account.pk, check_passed=False).update(**works)
+        # Only what was concluded here from a refusal: what the check itself has found stands.
+        refused = Account.objects.filter(pk=account.pk, check_passed=False, check_result__startswith=KEY_REFUSED)
+        refused.update(**works)

@@ -34,14 +34,28 @@ def collect(
     while True:
         numbered = _news(account, answers)
         if not account.certain:
+            arrivals.take_in(account, [*extra, *(entry.report for entry in numbered)], now)
             extra = arrivals.fresh(account, extra)
             numbered = _unbooked(account, numbered)
         if not numbered and not answers and not extra:
             return []
-        changed = _book_once(account, numbered, answers or {}, extra, now)
+        try:
+            changed = _book_once(account, numbered, answers or {}, extra, now)
+        except Exception:
+            if answers and (numbered or extra):
+                _record_alone(account, answers, now)
+            raise
         if changed is not None:
             return changed
         account.refresh_from_db(fields=["report_cursor", "revision"])
+
+
+def _record_alone(account: Account, answers: Mapping[int, Answer], now: datetime) -> None:
+    """Some report cannot be booked: what became of our own orders must not be lost with it."""
+    recorded = None
+    while recorded is None:
+        account.refresh_from_db(fields=["report_cursor", "revision"])
+        recorded = _book_once(account, (), answers, (), now)
 
 
 def _news(account: Account, answers: Mapping[int, Answer] | None) -> Sequence[Numbered]:
@@ -122,7 +136,7 @@ def _book_once(
         reports = arrivals.in_order(arrivals.fresh(account, reports))
     late = {} if account.certain else late_fills.late(account, reports)
     batch = _load(account, reports, answers)
-    ordering.record(orders=batch.orders, answers=answers, reports=reports, now=now)
+    ordering.record(orders=batch.orders, answers=answers, reports=reports, now=now, certain=account.certain)
     for report in reports:
         if isinstance(report, Fill):
             booking.book_fill(batch, report)

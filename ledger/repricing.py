@@ -33,7 +33,7 @@ def sweep(*, feed: Feed, now: datetime) -> int:
     )  # fmt: skip
     moved = 0
     for order in waiting.select_related("account__feed", "book", "instrument", "intent", "position").order_by("id"):
-        with one_account():
+        with one_account(order.account):
             moved += _moved(order, now)
     return moved
 

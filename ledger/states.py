@@ -41,6 +41,15 @@ def change(
         _change(scope, state, reason, by, at)
 
 
+def tighten(
+    *, scope: Account | Book | None, state: str, reason: str, by: User | None, now: datetime | None = None
+) -> None:
+    """The same, where it is stricter than what holds for the scope itself; a rule never loosens."""
+    current = TradingState.objects.current().filter(scope=scope_name(scope)).first()
+    if current is None or _strictness(current.state) < _strictness(state):
+        change(scope=scope, state=state, reason=reason, by=by, now=now)
+
+
 @transaction.atomic
 def _change(scope: Account | Book | None, state: str, reason: str, by: User | None, at: datetime) -> None:
     name = scope_name(scope)
@@ -127,5 +136,5 @@ def flatten_account(*, account: Account, by: User | None, now: datetime) -> None
 def request_flatten(*, book: Book, reason: str, by: User | None, now: datetime) -> None:
     """Ask the guardian to close every position of a book, and stop new entries. `now` is market time."""
     with transaction.atomic():
-        change(scope=book, state=TradingStateKind.REDUCE_ONLY, reason=reason, by=by)
+        tighten(scope=book, state=TradingStateKind.REDUCE_ONLY, reason=reason, by=by)
         Book.objects.filter(pk=book.pk).update(flatten_requested_at=now)

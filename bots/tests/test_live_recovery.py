@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bots import dispatch
+from bots import dispatch, live_dispatch
 from ledger import guardian_watch
 from ledger.models import Account, AccountKind, OrderState
 from ledger.tests import builders
 from ledger.tests.live_desk import LiveDesk
 from ledger.tests.scripted import DROPPED
 from markets.exchanges.base import Unanswered
+from markets.models import FeedKind
 
 pytestmark = pytest.mark.django_db
 
@@ -70,3 +71,26 @@ def test_an_account_without_a_venue_does_not_stop_the_sweep_of_others(desk, monk
     other.wait(3)
 
     assert len([o for o in other.exchange.state.orders if o.request.type == "stop"]) == 1
+
+
+@pytest.mark.requirement("LED-06")
+def test_the_product_starts_while_one_account_cannot_be_booked(desk):
+    desk.trade(desk.draft())
+    desk.exchange.log.append("what nobody can read")
+    assert dispatch.recover(feed=desk.account.feed) == 0
+
+
+def test_one_feed_in_trouble_does_not_hold_up_the_next(desk, monkeypatch):
+    live_dispatch.forget()
+    builders.feed("another", kind=FeedKind.LIVE, exchange="okx", running=True)
+    claim_due, looked = live_dispatch.claim_due, []
+
+    def failing(*, feed, now):
+        looked.append(feed.pk)
+        if len(looked) == 1:
+            raise RuntimeError("The database is on fire.")
+        return claim_due(feed=feed, now=now)
+
+    monkeypatch.setattr(live_dispatch, "claim_due", failing)
+    assert live_dispatch.tick(enqueue=lambda cycle: None) == 1
+    assert len(looked) == 2

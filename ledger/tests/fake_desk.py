@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from ledger import accounts, credentials, live_orders
+from ledger import accounts, credentials, live_orders, live_rounds
 from ledger.models import Account, AccountKind
 from ledger.tests import builders
 from ledger.tests.live_desk import LiveDesk
@@ -29,6 +29,7 @@ class FakeDesk(LiveDesk):
         settings.EXCHANGE_URLS = {name: fake.url(name) for name in fake.worlds}
         settings.LIVE_TRADING = True
         monkeypatch.setattr(live_orders, "_looked", {})
+        monkeypatch.setattr(live_rounds, "LANES", 0)
         monkeypatch.setattr(live_reports, "LOOK_EVERY", 0.0)
         monkeypatch.setattr(live, "WHOLE_EVERY", 0.0)
         live_clients.forget()

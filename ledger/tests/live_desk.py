@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.conf import settings
 
-from ledger import accounts, gateway, guardian_watch, live_orders
+from ledger import accounts, gateway, guardian_watch, live_orders, live_rounds
 from ledger.models import Account, AccountKind, Alert, Order, Position
 from ledger.tests import builders
 from ledger.tests.desk import Desk
@@ -35,6 +35,7 @@ class LiveDesk(Desk):
         monkeypatch.setattr(gateway, "live_venue", lambda a: exchanges.get(a.pk) or before(a))
         monkeypatch.setattr(settings, "LIVE_TRADING", True)
         monkeypatch.setattr(live_orders, "_looked", {})
+        monkeypatch.setattr(live_rounds, "LANES", 0)  # other threads do not see what a test has not committed
         now = datetime.now(UTC)
         accounts.open_books(account=account, wall=now)
         book = accounts.open_book(account=account, name=name, capital=Decimal(capital), at=now)

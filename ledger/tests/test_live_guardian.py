@@ -1,13 +1,26 @@
 """Bracket or flat on an exchange that loses, refuses and forgets orders: invariants I2 and I3, round by round."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from ledger import gateway, ordering, reconciliation
+from ledger import (
+    closing,
+    gateway,
+    guardian,
+    live_orders,
+    ordering,
+    protection,
+    reconciliation,
+    reports,
+    states,
+    valuation,
+)
 from ledger.domain.patience import EXIT_CAP
 from ledger.models import Account, Order, OrderState, Position, TradingState
 from ledger.tests import builders
+from ledger.tests.desk import Desk
 from ledger.tests.live_desk import LiveDesk
 from ledger.tests.scripted import DROPPED, HELD_BACK, LOST, REFUSED
 from markets.domain.orders import OrderRequest, OrderType, Side
@@ -304,3 +317,105 @@ def test_a_stop_that_cannot_be_sent_for_too_long_closes_the_position(desk):
     desk.trade(desk.draft())
     desk.wait(8, rounds=4)
     assert held(desk) == 0
+
+
+@pytest.mark.requirement("EXE-04")
+def test_an_order_that_is_told_filled_keeps_its_place_until_its_executions_are_listed(desk):
+    desk.exchange.held_back = True
+    entry = desk.trade(desk.draft())
+
+    assert (entry.state, entry.told_filled, entry.filled) == (OrderState.PARTLY_FILLED, Decimal("0.1"), 0)
+    assert Position.objects.get().state == "opening"
+    assert valuation.account_portfolio(account=desk.account).books[desk.book.pk].pending
+    assert live_orders._urgent(desk.account)
+
+    desk.exchange.held_back = False
+    desk.round()
+    entry.refresh_from_db()
+    assert entry.state == OrderState.FILLED
+    assert len(stops(desk)) == 1
+
+
+@pytest.mark.requirement("RSK-06")
+def test_one_account_that_cannot_be_booked_does_not_hold_up_the_others_and_stops_trading(desk, monkeypatch):
+    other = LiveDesk.connect(monkeypatch, name="other desk")
+    for one in (desk, other):
+        one.trade(one.draft())
+    Position.objects.filter(account=desk.account).update(stop=Decimal(48000))
+    desk.exchange.log.append("what nobody can read")
+    stop = other.stop()
+    other.exchange.lose(str(stop.client_id))
+    Order.objects.filter(pk=stop.pk).update(state="cancelled", closed_at=desk.now)
+
+    other.round()
+    other.wait(HALF_A_MINUTE, rounds=3)
+    other.wait(HALF_A_MINUTE + 1)
+
+    assert other.stop() is not None
+    assert states.strictest(desk.book) == "halted"
+    assert states.strictest(other.book) == "active"
+
+
+def test_an_error_stops_the_sweep_of_a_lock_step_market():
+    paper = Desk.open().account
+    with pytest.raises(KeyError), guardian.one_account(paper):
+        raise KeyError("a broken invariant")
+
+
+@pytest.mark.requirement("EXE-04")
+def test_two_who_look_at_the_same_moment_place_one_stop(desk):
+    entry = desk.commit(desk.draft())[0]
+    answers = ordering.send(account=desk.account, orders=[entry])
+    reports.collect(account=desk.account, now=desk.now, answers=answers)
+    looks = [closing.open_positions(account=desk.account) for _ in range(2)]
+
+    for positions in looks:
+        account = Account.objects.select_related("feed").get(pk=desk.account.pk)
+        protection.protect(account=account, positions=positions, now=desk.now)
+    assert len(stops(desk)) == 1
+
+
+@pytest.mark.requirement("EXE-04")
+def test_two_who_look_at_the_same_moment_send_one_exit(desk):
+    desk.trade(desk.draft())
+    looks = [closing.open_positions(account=desk.account)[0] for _ in range(2)]
+
+    made = [
+        closing._exit(desk.account, position, "test", desk.now + timedelta(seconds=n))
+        for n, position in enumerate(looks)
+    ]
+    assert [len(orders) for orders in made] == [1, 0]
+
+
+@pytest.mark.requirement("EXE-04")
+def test_an_exit_over_which_a_process_died_is_waited_for_no_longer_than_it_can_arrive(desk):
+    desk.trade(desk.draft())
+    Position.objects.update(expires_at=desk.now)
+    before = desk.now - timedelta(minutes=1)
+    [order] = closing._exit(desk.account, closing.open_positions(account=desk.account)[0], "time limit", before)
+    assert ordering.claim(order)
+
+    desk.wait(20)
+    assert desk.position() is not None
+    desk.wait(15)
+    assert desk.position() is None
+
+
+@pytest.mark.requirement("EXE-05")
+def test_a_trailing_stop_does_not_loosen_what_a_decision_has_tightened_meanwhile(desk):
+    desk.trade(desk.draft(trail=Decimal("0.05")))
+    position = closing.open_positions(account=desk.account)[0]
+    position.mark = Decimal(52000)
+    Position.objects.filter(pk=position.pk).update(stop=Decimal(49900))
+
+    protection._trail(position)
+    assert Position.objects.get().stop == position.stop == Decimal(49900)
+
+
+@pytest.mark.requirement("RSK-06")
+def test_rules_never_loosen_what_a_person_has_halted(desk):
+    person = builders.user("dora")
+    states.change(scope=desk.book, state="halted", reason="Stop it.", by=person)
+    states.request_flatten(book=desk.book, reason="flat", by=None, now=desk.now)
+    states.tighten(scope=desk.book, state="reduce_only", reason="3 exits failed", by=None)
+    assert states.strictest(desk.book) == "halted"

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ledger import adopting, guardian_watch, ordering, reconciliation
+from ledger import adopting, guardian_watch, ordering, reconciliation, states
 from ledger.domain.intents import Kind
 from ledger.models import (
     Account,
@@ -285,3 +285,23 @@ def test_a_ledger_that_was_set_back_in_time_imports_what_it_has_forgotten(desk):
     assert foreign.count() == 2  # stop and target of the forgotten size
     desk.wait(4, rounds=2)
     assert desk.stop().quantity == Decimal("0.15")
+
+
+@pytest.mark.requirement("LED-06")
+def test_after_a_silence_what_a_person_had_limited_is_limited_again(desk):
+    states.change(scope=desk.account, state="reduce_only", reason="No entries.", by=desk.account.owner)
+    desk.exchange.silent = Unanswered("No answer within 10 s.")
+    desk.wait(120, rounds=3)
+    assert states.strictest(desk.book) == "halted"
+
+    desk.exchange.silent = None
+    desk.wait(130, rounds=2)
+    assert states.strictest(desk.book) == "reduce_only"
+
+
+@pytest.mark.requirement("LED-02")
+def test_a_key_that_failed_its_check_does_not_pass_by_answering(desk):
+    Account.objects.update(check_passed=False, check_result="This key may withdraw.", armed=False)
+    desk.round()
+    desk.account.refresh_from_db()
+    assert (desk.account.check_passed, desk.account.check_result) == (False, "This key may withdraw.")

@@ -1,16 +1,22 @@
 """A live account over the whole way: ledger, live venue, ccxt, HTTP and the fake exchange."""
 
 import random
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from ledger import reports
+from ledger import arrivals, closing, reports
 from ledger.domain.intents import Kind
 from ledger.gateway import NoVenue, venue_of
 from ledger.models import CashEntry, OrderState, Position, Trade
 from ledger.tests import builders
 from ledger.tests.fake_desk import BTC, FakeDesk
+from markets.exchanges import live_clients
+from markets.exchanges.base import Unanswered
+from markets.models import ExchangeState
 from markets.tests.fake_exchange import FakeExchange, trading
 
 pytestmark = pytest.mark.django_db
@@ -230,6 +236,74 @@ def test_an_account_without_a_key_or_on_another_feed_has_no_venue_in_words(desk,
         venue_of(builders.account(name="paper prices", kind="live", sealed_credentials="x"))
     settings.LIVE_TRADING = False
     assert venue_of(desk.account).cancel("x").code == "live_off"
+
+
+@pytest.mark.requirement("LED-06")
+def test_a_trade_by_hand_in_an_instrument_without_a_row_here_blinds_nobody(desk):
+    trading.outsider(desk.customer, "ETH/USDT:USDT", "BUY", "0.5")
+
+    entry = desk.trade(desk.draft())
+    desk.wait(5, rounds=2)
+
+    assert entry.state == OrderState.FILLED
+    assert desk.balanced() == []
+    assert Trade.objects.filter(instrument__symbol="ETH/USDT:USDT").count() == 1
+
+
+@pytest.mark.requirement("LED-06")
+def test_where_that_instrument_cannot_be_asked_for_everything_else_is_booked(desk, monkeypatch):
+    monkeypatch.setattr(arrivals, "_asked", {})
+    live_clients.of("binanceusdm", credentials={})  # whose list is known before the exchange falls silent about it
+    trading.outsider(desk.customer, "ETH/USDT:USDT", "BUY", "0.5")
+    desk.fake.faults.add("status", "exchangeInfo", times=None, status=503, body="busy")
+
+    desk.trade(desk.draft())
+    desk.wait(5, rounds=2)
+    assert Trade.objects.filter(instrument__symbol=BTC).count() == 1
+    assert desk.stop() is not None
+    desk.fake.faults.clear()
+
+
+@pytest.mark.requirement("EXE-06")
+def test_questions_of_an_account_wait_when_the_exchange_asks_for_it(desk):
+    desk.trade(desk.draft())
+    ExchangeState.objects.update(wait_until=datetime.now(UTC) + timedelta(seconds=60))
+    desk.fake.log.clear()
+
+    for _ in range(3):
+        desk.round()
+    assert list(desk.fake.log.calls) == []
+    assert venue_of(desk.account).cancel(str(desk.stop().client_id)).report.status.value == "cancelled"
+
+
+@pytest.mark.requirement("EXE-06")
+def test_questions_leave_a_part_of_the_allowance_to_orders(desk):
+    desk.trade(desk.draft())
+    client, at = venue_of(desk.account)._client, datetime.now(UTC)
+    client.gate._clock = lambda: at
+    used = int(60_000 / client.rateLimit * 0.9)
+    ExchangeState.objects.update(minute=int(at.timestamp() // 60), used=used)
+
+    with pytest.raises(Unanswered):
+        venue_of(desk.account).positions()
+    assert ExchangeState.objects.get().used == used
+    assert venue_of(desk.account).cancel(str(desk.stop().client_id)).report.status.value == "cancelled"
+
+
+@pytest.mark.requirement("EXE-04")
+def test_an_exit_does_not_wait_for_instruments_or_the_time(desk):
+    desk.trade(desk.draft())
+    client = venue_of(desk.account)._client
+    client.drift = replace(client.drift, measured=time.monotonic() - 601)
+    for key, (_, source) in list(live_clients._loaded.items()):
+        live_clients._loaded[key] = time.monotonic() - 3601, source
+    for path in ("exchangeInfo", "/fapi/v1/time"):
+        desk.fake.faults.add("status", path, times=None, status=503, body="busy")
+
+    closing.close(account=desk.account, instrument_id=desk.instrument.pk, why="test", now=desk.now)
+    desk.fake.faults.clear()
+
+    assert desk.customer.position(BTC).quantity == 0
 
 
 def test_books_are_not_opened_over_a_trade_that_comes_in_between(desk, monkeypatch):

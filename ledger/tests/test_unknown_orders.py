@@ -5,9 +5,10 @@ from decimal import Decimal
 
 import pytest
 
+from ledger import lookups as asking
 from ledger import ordering, reconciliation, reports, valuation
 from ledger.domain import lookups
-from ledger.models import Order, OrderState, Position, Trade
+from ledger.models import Account, Order, OrderState, Position, Trade
 from ledger.tests.live_desk import LiveDesk
 from ledger.tests.scripted import DROPPED, LOST
 from markets.exchanges.base import Unanswered
@@ -165,3 +166,37 @@ def test_a_silent_venue_proves_nothing_and_is_told(desk):
     assert entry.state == OrderState.REFUSED
     assert desk.account.trouble == ""
     assert desk.alerts() == []
+
+
+@pytest.mark.requirement("EXE-03")
+def test_a_look_in_vain_does_not_overwrite_what_was_booked_meanwhile(desk):
+    desk.exchange.script = [LOST]
+    desk.exchange.held_back = True
+    entry = desk.commit(desk.draft())[0]
+    desk.exchange.hidden.add(str(entry.client_id))
+    reports.collect(account=desk.account, now=desk.now, answers=ordering.send(account=desk.account, orders=[entry]))
+    Order.objects.update(lookup_at=datetime.now(UTC))
+    open_orders = desk.exchange.open_orders
+
+    def meanwhile():
+        desk.exchange.open_orders = open_orders
+        desk.exchange.held_back = False
+        desk.exchange.hidden.clear()
+        reports.resolve(account=Account.objects.select_related("feed").get(pk=desk.account.pk), now=desk.now)
+        return open_orders()
+
+    desk.exchange.open_orders = meanwhile
+    reports.resolve(account=desk.account, now=desk.now)
+
+    entry.refresh_from_db()
+    assert (entry.state, entry.filled) == (OrderState.FILLED, Decimal("0.1"))
+
+
+@pytest.mark.requirement("EXE-03")
+def test_an_order_that_was_never_sent_cannot_be_sent_once_it_is_given_up(desk):
+    entry = desk.commit(desk.draft())[0]
+    answers = asking.fates(account=desk.account, alone=True)
+
+    assert answers == {entry.pk: asking.UNSENT}
+    assert not ordering.claim(entry)
+    assert asking.fates(account=desk.account, alone=False) == {}  # and who was faster keeps it

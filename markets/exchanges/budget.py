@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from django.db.models import F, Q, QuerySet
 
+from markets import connections
 from markets.models import Breaker, ExchangeState
 
 from .clients import NotAsked
 
-DATA_SHARE = 0.8  # of the weight; the rest is for what is urgent
+DATA_SHARE = 0.8  # of the weight; the rest is for accounts
+ACCOUNT_SHARE = 0.9  # what questions of accounts may use; the rest is for orders, cancels and look-ups
 FAILURES = 3  # in a row that open the breaker
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=5)
 PROBE = timedelta(seconds=20)  # one request at a time, longer than its own time-out
@@ -31,21 +33,41 @@ class SharedGate:
     """The gate of the clients of one exchange. See `clients.Gate`; `urgent` ones are the last to be held back.
 
     A ban (418) holds back everything until it ends, the probe too: who knocks on is banned for longer. Beyond that an
-    open breaker lets one request through after each pause, and what is urgent always.
+    open breaker lets one request through after each pause, and what is urgent always. No connection to the database
+    is held while the exchange is waited for.
     """
 
-    def __init__(self, exchange: str, *, urgent: bool = False, clock: Callable[[], datetime] | None = None) -> None:
-        self.exchange, self.urgent, self._clock = exchange, urgent, clock
+    def __init__(
+        self,
+        exchange: str,
+        *,
+        urgent: bool = False,
+        share: float = DATA_SHARE,
+        clock: Callable[[], datetime] | None = None,
+    ) -> None:
+        self.exchange, self.urgent, self._share, self._clock = exchange, urgent, share, clock
 
     def admit(self, cost: float, capacity: float) -> None:
+        try:
+            self._admit(cost, capacity)
+        finally:
+            connections.release()
+
+    def _admit(self, cost: float, capacity: float) -> None:
         now, state = self._now(), self._state()
         if state.breaker != Breaker.CLOSED:
             self._pass_breaker(state, now)
         if state.wait_until is not None and state.wait_until > now and not self.urgent:
             raise NotAsked(f"{self.exchange} asked us to wait.", state.wait_until.timestamp())
-        self._spend(state, cost, capacity if self.urgent else capacity * DATA_SHARE, now)
+        self._spend(state, cost, capacity if self.urgent else capacity * self._share, now)
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        try:
+            self._answered(status, headers)
+        finally:
+            connections.release()
+
+    def _answered(self, status: int, headers: Mapping[str, str]) -> None:
         now = self._now()
         if status == 418:
             self._open(now + _retry_after(headers, DEFAULT_BAN), "It has banned this address for a while.", banned=True)

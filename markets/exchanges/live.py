@@ -26,7 +26,7 @@ from markets.domain.orders import (
 
 from . import live_calls, live_clock, live_looks, live_modes, live_parsing, live_reports
 from .base import KeyRefused, Numbered, Unanswered
-from .live_wire import attempt
+from .live_wire import attempt, urgent
 from .sent import SentOrder, SentOrders
 
 LONGEST_WINDOW_MS = 60_000
@@ -57,9 +57,10 @@ class LiveVenue:
         if isinstance(order, Denied):
             return order
         try:
-            self._load()
-            unready = None if order.reduce_only else live_modes.unready(self._client, order.symbol, order.leverage)
-            return unready or self._placed(order)
+            with urgent(self._client):
+                self._load()
+                unready = None if order.reduce_only else live_modes.unready(self._client, order.symbol, order.leverage)
+                return unready or self._placed(order)
         except KeyRefused as refused:
             return Refused("key_refused", str(refused))
         except Unanswered as silent:
@@ -116,12 +117,13 @@ class LiveVenue:
         if order is None:
             return Denied("not_ours", f"No order {client_id} was sent from here.")
         try:
-            self._load()
-            for _ in range(2):
-                answer = self._cancelled(order)
-                if not isinstance(answer, Unknown):
-                    break
-            return self._outcome(order, answer)
+            with urgent(self._client):
+                self._load()
+                for _ in range(2):
+                    answer = self._cancelled(order)
+                    if not isinstance(answer, Unknown):
+                        break
+                return self._outcome(order, answer)
         except KeyRefused as refused:
             return Refused("key_refused", str(refused))
         except Unanswered as silent:
@@ -151,8 +153,9 @@ class LiveVenue:
         order = self._sent.find(client_id)
         if order is None:
             return None
-        self._load()
-        return live_reports.look_up(self._client, order)
+        with urgent(self._client):
+            self._load()
+            return live_reports.look_up(self._client, order)
 
     def open_orders(self) -> Sequence[OrderReport]:
         """All open orders, conditional ones too, whoever sent them, oldest first. Raises Unanswered and KeyRefused.

@@ -16,6 +16,7 @@ from .base import Unanswered
 
 KEPT = 16  # clients in a thread
 FRESH_SECONDS = 3600.0
+AGAIN_SECONDS = 60.0  # after a reload that got no answer
 
 _mine = threading.local()
 _loading = threading.Lock()
@@ -54,6 +55,7 @@ def _instruments(exchange: str, demo: bool, client: Any) -> Any:
     except Unanswered:
         if source is None:
             raise
+        _loaded[exchange, demo] = time.monotonic() - FRESH_SECONDS + AGAIN_SECONDS, source
         return source
     finally:
         _loading.release()

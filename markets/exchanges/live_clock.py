@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from .live_wire import attempt
 # Beyond it somebody should look at the clock of this machine: orders still pass, because the offset is used.
 ALARM_MS = 500
 STALE_SECONDS = 600.0
+AGAIN_SECONDS = 30.0
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +49,16 @@ def measure(client: Any) -> Drift:
 def known(client: Any) -> Drift:
     """The newest measurement; made anew when it is old. Raises Unanswered."""
     drift: Drift | None = getattr(client, "drift", None)
-    if drift is None or time.monotonic() - drift.measured > STALE_SECONDS:
+    if drift is not None and time.monotonic() - drift.measured <= STALE_SECONDS:
+        return drift
+    try:
         return measure(client)
-    return drift
+    except Unanswered:
+        if drift is None:
+            raise
+        # The old measurement serves until the next try; who is wrong by much is refused, and measures then.
+        client.drift = replace(drift, measured=time.monotonic() - STALE_SECONDS + AGAIN_SECONDS)
+        return drift
 
 
 def venue_now(client: Any) -> int:

@@ -21,6 +21,7 @@ WEEK = int(timedelta(days=7).total_seconds() * 1000) - 1
 PAGE = 1000
 # Lists in which nothing of ours can have changed are read so often: income and trades cost most of the budget.
 LOOK_EVERY = 10.0
+INCOME_SELDOM = 6.0  # times as long for income, which costs six times as much as trades
 # An execution whose order the exchange does not show (yet) waits so long before it counts as nobody's.
 NAMELESS = int(timedelta(minutes=5).total_seconds() * 1000)
 
@@ -72,12 +73,15 @@ class _Gathering:
         live = self.sent.live()
         # States first: an end that is told has its executions in what is read afterwards.
         states = self._states(live)
-        lines = list(self._income(first, now)) if live_looks.due(self.client, "income", self.rest) else []
-        starts = dict.fromkeys({*self.sent.symbols(), *(symbol for symbol, line in lines if symbol)}, first)
+        moved = self._moved(live, states)
+        pause = self.rest if moved else self.rest * INCOME_SELDOM
+        lines = list(self._income(first, now)) if live_looks.due(self.client, "income", pause) else []
+        listed = {symbol for symbol, line in lines if symbol in self.client.markets}
+        starts = dict.fromkeys({*self.sent.symbols(), *listed}, first)
         for order in live:
             asked_at = max(begin + 1, live_clock.at_venue(self.client, order.at) - 60_000)
             starts[order.symbol] = min(starts.get(order.symbol, first), asked_at)
-        stirred = self._moved(live, states) | {symbol for symbol, line in lines if line.get("tradeId")}
+        stirred = moved | {symbol for symbol, line in lines if line.get("tradeId")}
         fills = [
             fill
             for symbol, start in sorted(starts.items())

@@ -4,7 +4,8 @@ Arithmetic is shielded: ccxt changes the thread's decimal context, and money is 
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from decimal import localcontext
 from typing import Any, TypeVar
 
@@ -52,6 +53,20 @@ class Wire:
     def garbled(self) -> bool:
         """Whether the answer is no JSON: ccxt hands such a text through as if it were one."""
         return getattr(self._seen, "garbled", False)
+
+
+@contextmanager
+def urgent(client: Any) -> Iterator[None]:
+    """What is asked inside goes out when other requests already wait: orders, cancels, look-ups of orders."""
+    gate = client.gate
+    before = getattr(gate, "urgent", False)
+    if gate is not None:
+        gate.urgent = True
+    try:
+        yield
+    finally:
+        if gate is not None:
+            gate.urgent = before
 
 
 def wire(client: Any) -> Wire:

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from bots import cycle, live_dispatch, questions, watching
+from bots import cycle, live_dispatch, questions, replaying, watching
 from bots.models import Bot, BotStatus, Cycle, DecisionItem
+from bots.tests import stand_in
 from ledger import reconciliation
 from ledger.models import EquityPoint, Order, Position, Trade
 from markets import history
@@ -210,3 +211,31 @@ def test_a_dispatcher_beside_another_one_does_nothing(market):
 
     assert live_dispatch.tick(enqueue=inline) == 0
     assert not Cycle.objects.exists()
+
+
+@pytest.mark.requirement("MKT-05")
+def test_an_answer_is_judged_by_the_market_that_the_model_has_let_go_by(market, monkeypatch):
+    feed, _driver = market
+
+    def slow(briefing):
+        """While it thinks the price rises by one percent."""
+        for quote in Quote.objects.filter(feed=feed):
+            moved = {name: getattr(quote, name) * Decimal("1.01") for name in ("last", "bid", "ask", "mark")}
+            Quote.objects.filter(pk=quote.pk).update(**moved)
+        price = float(briefing.snapshot[BTC].quote.last)
+        plan = {"stop": price * 0.98, "target": price * 1.06}
+        item = {"symbol": BTC, "action": "open_long", "conviction": 0.9, "reason": "It rises.", **plan}
+        return {"summary": "up", "items": [item]}
+
+    stand_in.install(monkeypatch, stand_in.TestModel(slow))
+    bot = Bot.objects.filter(instruments__symbol=BTC).first()
+    Bot.objects.exclude(pk=bot.pk).update(next_run_at=now() + timedelta(hours=1))
+    Bot.objects.update(decider=stand_in.NAME)
+    before = Quote.objects.get(feed=feed, instrument__symbol=BTC).ask
+    live_dispatch.tick(enqueue=inline)
+
+    item = DecisionItem.objects.get(action="open_long")
+    assert item.price >= before * Decimal("1.009")
+    assert item.decision.at > item.decision.cycle.started_at
+    found = replaying.replay(decision=item.decision)
+    assert (found["identical"], found["same"]) == (True, True)
