@@ -232,11 +232,12 @@ def alerts(user: User, asked: Asked, now: datetime) -> Context:
 # What a page's own question is made of, beside its name: for its socket and its polls.
 KEPT = ("feed", "id", "timeframe", "show")
 FRAME = ("_status.html", "_footer.html")
+TICKER = "bots/_ticker.html"  # nothing but prices: on live feeds it goes ahead of the rest of its page
 PAGES: dict[str, Page] = {
     "frame": Page(only_frame, FRAME),
     "arena": Page(
         arena,
-        (*FRAME, "bots/_ticker.html", "bots/_ranking.html", "bots/_stream.html", "bots/_race_data.html"),
+        (*FRAME, TICKER, "bots/_ranking.html", "bots/_stream.html", "bots/_race_data.html"),
     ),
     "leaderboard": Page(leaderboard, (*FRAME, "bots/_ranking.html")),
     "bots": Page(bot_list, (*FRAME, "bots/_list.html")),
@@ -274,6 +275,9 @@ PAGES: dict[str, Page] = {
 }
 
 
+WITH_TICKER = frozenset(name for name, page in PAGES.items() if TICKER in page.parts)
+
+
 def context(page: str, user: User, asked: Asked, now: datetime) -> Context:
     """The context of a page at wall time `now`. Raises Http404 for what is not there or not the user's."""
     if page not in PAGES:
@@ -293,12 +297,9 @@ def rendered(page: str, user: User, asked: Asked, now: datetime) -> tuple[dict[s
     return parts, None if until is None else str(until)
 
 
-def prices(page: str, user: User, asked: Asked) -> dict[str, str]:
-    """The parts of a page that show nothing but prices, by template; none on pages without them. Raises Http404."""
-    if page != "arena":
-        return {}
-    values = {"quotes": quotes_of(feed_of(user, asked))}
-    return {"bots/_ticker.html": str(render_to_string("bots/_ticker.html", values))}
+def ticker(feed: Feed) -> str:
+    """The prices of a feed, which are the same for everybody who may see it."""
+    return str(render_to_string(TICKER, {"feed": feed, "quotes": quotes_of(feed)}))
 
 
 def quotes_of(feed: Feed | None) -> QuerySet[Quote]:

@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -46,8 +47,13 @@ async def opened(user, query):
     await communicator.disconnect()
 
 
-async def announce(group, kind="instant"):
-    await get_channel_layer().group_send(group, {"type": "changed", "kind": kind})
+async def announce(group, kind="instant", **ids):
+    await get_channel_layer().group_send(group, {"type": "changed", "kind": kind, **ids})
+
+
+async def announce_prices(feed):
+    at = datetime.now(UTC).isoformat()
+    await announce(f"feed-{feed}", kind="prices", feed=feed, round=at)
 
 
 @sync_to_async
@@ -74,7 +80,7 @@ async def test_live_prices_alone_render_no_more_than_the_prices(bot, monkeypatch
         monkeypatch.setattr(consumers.fragments, "rendered", None)  # the whole page would fail now
         for price in (51_000, 52_000):
             await move(price)
-            await announce(f"feed-{bot.book.account.feed_id}", kind="prices")
+            await announce_prices(bot.book.account.feed_id)
             news = await communicator.receive_from(timeout=20)
             assert f"{price // 1000}\u202f000.0" in news
             assert news.count("<section") == 1
@@ -85,7 +91,7 @@ async def test_what_hangs_on_live_prices_follows_within_seconds(bot, monkeypatch
     monkeypatch.setattr(consumers, "WHOLE", 0.0)
     async with opened(bot.owner, "page=arena") as (communicator, _):
         await sync_to_async(Bot.objects.filter(pk=bot.pk).update)(name="Renamed")
-        await announce(f"feed-{bot.book.account.feed_id}", kind="prices")
+        await announce_prices(bot.book.account.feed_id)
         assert "Renamed" in await communicator.receive_from(timeout=20)
 
 

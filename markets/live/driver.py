@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from time import monotonic, sleep
+from time import monotonic, sleep, thread_time
 
 import structlog
 from django.db import close_old_connections
@@ -25,7 +25,10 @@ from .leadership import Lease, leading
 from .prices import LivePrices
 from .streaming import Stream
 
-BREATH = 0.1  # seconds between two rounds of prices at most
+WAIT = 0.1  # seconds without news until a round looks at the rest of its work
+GATHER = 0.004  # seconds after the first news of a round: what was pushed together is taken together
+REST = 4.0  # a round rests so many times as long as it worked, so that prices take a fifth of a core at most,
+LEAST_REST, MOST_REST = 0.02, 0.1  # within these seconds
 LOOK_SECONDS = 1.0  # between two looks at who wants what
 POLL_SECONDS = 2.0
 MARKS_SECONDS, DAY_SECONDS = 15.0, 60.0  # between two questions for what no stream brings
@@ -80,7 +83,7 @@ class Driver:
         self._streamed_at: datetime | None = None
         self._polled_at: datetime | None = None
         self._told_at: dict[str, datetime] = {}
-        self._taken = 0.0
+        self._rests_until = 0.0
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="polling")
         self._asked: list[Future[list[Tick]]] = []
         self._due: dict[str, float] = {}
@@ -107,10 +110,12 @@ class Driver:
         """Let in what has come, ask for what lags, and write what was noted. Prices never wait for an answer."""
         if self._time_for("look", LOOK_SECONDS):
             self.look(now)
-        if self.inbox.news.wait(BREATH):
-            sleep(max(0.0, self._taken + BREATH - monotonic()))
+        if self.inbox.news.wait(WAIT):
+            sleep(max(GATHER, self._rests_until - monotonic()))
+            began = thread_time()
             self.take_streamed(datetime.now(UTC))
-            self._taken = monotonic()
+            rest = REST * (thread_time() - began)
+            self._rests_until = monotonic() + min(MOST_REST, max(LEAST_REST, rest))
         if not self._asked and self._time_for("poll", POLL_SECONDS):
             self._asked = [self._pool.submit(in_thread(self._answer), ask) for ask in self.questions(datetime.now(UTC))]
         while self._asked and self._asked[0].done():

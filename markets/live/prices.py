@@ -99,5 +99,5 @@ class LivePrices:
             quotes.write(feed=self.feed, quotes=changed, day_opens=opens)
             if priced:
                 paper_market.drive(self.feed, paper_market.opens({pk: changed[pk] for pk in priced}, now))
-            broadcast.announce(f"feed-{self.feed.pk}", kind="prices", feed=self.feed.pk)
+            broadcast.announce(f"feed-{self.feed.pk}", kind="prices", feed=self.feed.pk, round=now.isoformat())
         self.known.update(changed)
