@@ -5,18 +5,19 @@ Each is one pure function of candidate and context; their order and wording are 
 
 from decimal import Decimal
 
+from markets.domain.covariance import Covariance
 from markets.domain.rounding import ZERO
 
-from .risk import Candidate, Context, Verdict, allowed
+from .risk import Candidate, Context, Passed, Said, Verdict, allowed
 from .size_rules import cut, within
 from .sizing import fit
 from .wording import percent
 
-_UNLOCKED = allowed("locked", "Nothing is locked.")
-_UNLIMITED = allowed("user_exposure", "Its owner has set no exposure limit.")
+_UNLOCKED: Passed = allowed, "locked", "Nothing is locked."
+_UNLIMITED: Passed = allowed, "user_exposure", "Its owner has set no exposure limit."
 
 
-def locked(candidate: Candidate, context: Context) -> Verdict:
+def locked(candidate: Candidate, context: Context) -> Said:
     """A lock of everything, of the instrument or of its side keeps entries out until its time has come."""
     now = candidate.view.now
     held = next((lock for lock in context.locks if lock.holds_for(candidate.symbol, candidate.long, now)), None)
@@ -26,17 +27,14 @@ def locked(candidate: Candidate, context: Context) -> Verdict:
     return Verdict("deny", "locked", held.limit, held.value, text)
 
 
-def side_exposure(candidate: Candidate, context: Context) -> Verdict:
+def side_exposure(candidate: Candidate, context: Context) -> Said:
     """All longs together, or all shorts together, live entries included: coins fall together."""
-    portfolio, long, used = context.portfolio, candidate.long, ZERO
-    for part in portfolio.parts:
-        if part.long == long:
-            used += part.notional
-    what, limit = f"Exposure of all {'longs' if long else 'shorts'}", context.policy.max_side_exposure
-    return within(candidate, context, "side_exposure", what, limit, used, candidate.prices.value)
+    what, used = ("longs", context.longs) if candidate.long else ("shorts", context.shorts)
+    limit, each = context.policy.max_side_exposure, candidate.prices.value
+    return within(candidate, context, "side_exposure", f"Exposure of all {what}", limit, used, each)
 
 
-def user_exposure(candidate: Candidate, context: Context) -> Verdict:
+def user_exposure(candidate: Candidate, context: Context) -> Said:
     """The user's own limit over all accounts of one currency; without their totals nothing is added."""
     limit, used, equity = context.user_max_exposure, context.user_exposure, context.user_equity
     if limit is None:
@@ -48,25 +46,33 @@ def user_exposure(candidate: Candidate, context: Context) -> Verdict:
     return within(candidate, context, "user_exposure", what, limit, used, each, equity)
 
 
-def portfolio_volatility(candidate: Candidate, context: Context) -> Verdict:
+def portfolio_volatility(candidate: Candidate, context: Context) -> Said:
     """The square root of w'Σw of the book as it would be, live entries included."""
     limit, equity, sigma = context.policy.max_volatility, context.equity, context.covariance
-    if sigma is None or candidate.symbol not in sigma.symbols or equity <= ZERO:
-        return allowed("portfolio_volatility", "There are too few candles to tell.", limit)
+    symbol = candidate.view.rules.symbol
+    if sigma is None or symbol not in sigma.symbols or equity <= ZERO:
+        return allowed, "portfolio_volatility", "There are too few candles to tell.", limit
     sign, before = 1 if candidate.long else -1, _shares(context)
-    own = before.get(candidate.symbol, 0.0) + sign * float(candidate.notional / equity)
-    value = Decimal(repr(sigma.volatility(sigma.weights(before | {candidate.symbol: own}))))
-    if value <= limit:
-        return allowed(
-            "portfolio_volatility", lambda: f"The book would move {percent(value)} of equity a day.", limit, value
-        )
+    own = before.get(symbol, 0.0) + sign * float(candidate.notional / equity)
+    after = before | {symbol: own}
+    if sigma.at_most(after) < limit or (value := _volatility(sigma, after)) <= limit:
+        return _calm, limit, sigma, after
     text = f"The book would move {percent(value)} of equity a day; at most {percent(limit)}."
-    free = sigma.room(sigma.weights(before), candidate.symbol, sign, float(limit))
-    fitting = fit(Decimal(repr(max(free, 0.0))) * equity, candidate.prices.value, candidate.rules)
+    free = sigma.room(sigma.weights(before), symbol, sign, float(limit))
+    fitting = fit(Decimal(repr(max(free, 0.0))) * equity, candidate.prices.value, candidate.view.rules)
     if fitting >= candidate.quantity:
         text = f"The book moves {percent(value)} of equity a day, and no more than before."
-        return allowed("portfolio_volatility", text, limit, value)
+        return allowed, "portfolio_volatility", text, limit, value
     return cut(candidate, "portfolio_volatility", limit, value, fitting, text)
+
+
+def _calm(limit: Decimal, sigma: Covariance, shares: dict[str, float]) -> Verdict:
+    value = _volatility(sigma, shares)
+    return allowed("portfolio_volatility", f"The book would move {percent(value)} of equity a day.", limit, value)
+
+
+def _volatility(sigma: Covariance, shares: dict[str, float]) -> Decimal:
+    return Decimal(repr(sigma.volatility(sigma.weights(shares))))
 
 
 def _shares(context: Context) -> dict[str, float]:

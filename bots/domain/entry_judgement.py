@@ -38,10 +38,11 @@ def enter(proposal: Proposal, briefing: Briefing, context: Context) -> tuple[Jud
     if misplaced is not None:
         return misplaced, None
     long = held.long if held is not None else proposal.action == Action.OPEN_LONG
-    candidate, verdicts = examine(_candidate(proposal, view, long, held, context), context)
-    if verdicts[-1].effect == "deny":
-        return JudgedItem(proposal, Outcome.REFUSED, verdicts), None
-    return planned(proposal, _draft(proposal, candidate, briefing), verdicts), candidate
+    candidate, said = examine(_candidate(proposal, view, long, held, context), context)
+    last = said[-1]
+    if isinstance(last, Verdict) and last.effect == "deny":
+        return JudgedItem(proposal, Outcome.REFUSED, said), None
+    return planned(proposal, _draft(proposal, candidate, briefing), said), candidate
 
 
 def _misplaced(

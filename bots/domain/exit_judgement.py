@@ -17,7 +17,7 @@ from . import size_rules as size
 from .briefing import Briefing
 from .decisions import Proposal
 from .plan import JudgedItem, Outcome, held, planned, refused
-from .risk import Candidate, Context, Prices, Verdict, prices
+from .risk import Candidate, Context, Prices, Verdict, prices, written
 from .sizing import reduction, stop_snapped, target_snapped
 from .wording import exact
 
@@ -94,7 +94,7 @@ def _asked(candidate: Candidate, position: HeldPosition, draft: IntentDraft, con
         if _looser(draft.stop, position):
             checks.extend(LOOSENING)
     for check in checks:
-        verdict = check(candidate, context)
+        verdict = written(check(candidate, context))
         yield verdict
         if verdict.effect == "deny":
             return

@@ -7,7 +7,7 @@ from ledger.domain.intents import IntentDraft
 from markets.domain.frozen import quick
 
 from .decisions import Proposal, RefusedItem
-from .risk import Verdict
+from .risk import Said, Verdict, written
 
 
 class Outcome(StrEnum):
@@ -22,12 +22,20 @@ class Outcome(StrEnum):
 @quick
 @dataclass(frozen=True, slots=True)
 class JudgedItem:
-    """One item of an answer. `draft` is there exactly where the outcome is planned or shrunk."""
+    """One item of an answer. `draft` is there exactly where the outcome is planned or shrunk.
+
+    `said` is what the rules said, of which `verdicts` writes what is read.
+    """
 
     item: Proposal | RefusedItem
     outcome: Outcome
-    verdicts: tuple[Verdict, ...] = ()
+    said: tuple[Said, ...] = ()
     draft: IntentDraft | None = None
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """In the order of the rules; the last one is the denial of a refused item."""
+        return tuple([written(one) for one in self.said])
 
     @property
     def proposal(self) -> Proposal | None:
@@ -64,10 +72,10 @@ class Plan:
         return tuple(judged.draft for judged in self.items if judged.draft is not None)
 
 
-def planned(proposal: Proposal, draft: IntentDraft, verdicts: tuple[Verdict, ...] = ()) -> JudgedItem:
+def planned(proposal: Proposal, draft: IntentDraft, said: tuple[Said, ...] = ()) -> JudgedItem:
     """Planned, or shrunk where a verdict took something away."""
-    shrunk = "shrink" in [verdict.effect for verdict in verdicts]
-    return JudgedItem(proposal, Outcome.SHRUNK if shrunk else Outcome.PLANNED, verdicts, draft)
+    shrunk = "shrink" in [one.effect for one in said if isinstance(one, Verdict)]
+    return JudgedItem(proposal, Outcome.SHRUNK if shrunk else Outcome.PLANNED, said, draft)
 
 
 def refused(proposal: Proposal, code: str, text: str) -> JudgedItem:

@@ -4,10 +4,10 @@ All fractions are of the book's equity at the judgement. Prices are taken at the
 judged at the worst price it may fill at, its size at the highest price it may be worth.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ledger.domain.intents import Kind
 from ledger.domain.portfolio import HeldPosition, PendingEntry, Portfolio
@@ -25,40 +25,22 @@ from .untrusted import PRICE_UNIT
 from .wording import exact
 
 Effect = Literal["allow", "shrink", "deny"]
-_NEW = tuple.__new__
 
 
 class Verdict(NamedTuple):
     """What one rule says. `code` is stable; `limit` and `value` are the numbers compared, if there are any.
 
-    A shrink carries what is still allowed: `max_quantity`, or the `leverage` to take instead. `words` may be a
-    sentence or what makes it: most verdicts of a backtest are never read, and to write one takes longer than to judge.
+    A shrink carries what is still allowed: `max_quantity`, or the `leverage` to take instead. `text` is one sentence
+    for people and models.
     """
 
     effect: Effect
     code: str
     limit: Decimal | None
     value: Decimal | None
-    words: str | Callable[[], str]
+    text: str
     max_quantity: Decimal | None = None
     leverage: int | None = None
-
-    @property
-    def text(self) -> str:
-        """One sentence for people and models."""
-        return self.words if isinstance(self.words, str) else self.words()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Verdict) and self._told() == other._told()
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self._told())
-
-    def _told(self) -> tuple[object, ...]:
-        return self.effect, self.code, self.limit, self.value, self.text, self.max_quantity, self.leverage
 
     def as_json(self) -> dict[str, str | None]:
         """As it is stored and shown; numbers as text, at twelve decimals."""
@@ -71,12 +53,20 @@ class Verdict(NamedTuple):
         }
 
 
-def allowed(
-    code: str, words: str | Callable[[], str], limit: Decimal | None = None, value: Decimal | None = None
-) -> Verdict:
+# What a rule says that has nothing against an entry: what writes its verdict, and from which values. Most are never
+# read, and to write one takes longer than to judge.
+Passed = tuple[Callable[..., Verdict], *tuple[Any, ...]]
+Said = Verdict | Passed
+
+
+def allowed(code: str, text: str, limit: Decimal | None = None, value: Decimal | None = None) -> Verdict:
     """The verdict of a rule that has nothing against it."""
-    # Without the detour over the class: this is what most rules say to most entries.
-    return _NEW(Verdict, ("allow", code, limit, value, words, None, None))
+    return Verdict("allow", code, limit, value, text)
+
+
+def written(said: Said) -> Verdict:
+    """What a rule said, as a verdict."""
+    return said if isinstance(said, Verdict) else said[0](*said[1:])
 
 
 class Prices(NamedTuple):
@@ -158,7 +148,8 @@ class Candidate:
     @property
     def unit_reserve(self) -> Decimal:
         """Initial margin and taker fee of one unit."""
-        return self.prices.value / self.leverage + self.prices.value * self.rules.taker_fee
+        value = self.prices.value
+        return value / self.leverage + value * self.view.rules.taker_fee
 
     @property
     def reserved(self) -> Decimal:
@@ -184,22 +175,35 @@ class Context:
     user_max_exposure: Decimal | None = None
     covariance: Covariance | None = None
     equity: Decimal = field(init=False)
+    longs: Decimal = field(init=False)
+    shorts: Decimal = field(init=False)
     exposure: Decimal = field(init=False)
     margin: Decimal = field(init=False)
     reserved: Decimal = field(init=False)
     available: Decimal = field(init=False)
     positions: Mapping[str, HeldPosition] = field(init=False)
+    occupied: Set[str] = field(init=False)
 
     def __post_init__(self) -> None:
         # Nearly every rule asks for these, and none changes them.
         portfolio, keep = self.portfolio, object.__setattr__
         margin, reserved = portfolio.margin, portfolio.reserved
         keep(self, "equity", portfolio.equity)
-        keep(self, "exposure", portfolio.exposure)
+        longs = shorts = ZERO
+        for part in portfolio.parts:
+            if part.long:
+                longs += part.notional
+            else:
+                shorts += part.notional
+        keep(self, "longs", longs)
+        keep(self, "shorts", shorts)
+        keep(self, "exposure", longs + shorts)
         keep(self, "margin", margin)
         keep(self, "reserved", reserved)
         keep(self, "available", portfolio.cash - margin - reserved)
-        keep(self, "positions", {held.symbol: held for held in portfolio.positions})
+        positions = {held.symbol: held for held in portfolio.positions}
+        keep(self, "positions", positions)
+        keep(self, "occupied", positions.keys() | {entry.symbol for entry in portfolio.pending})
 
     @classmethod
     def of(cls, briefing: Briefing) -> "Context":
@@ -219,7 +223,7 @@ class Context:
         )
 
     def held(self, candidate: Candidate) -> HeldPosition | None:
-        return self.positions.get(candidate.symbol)
+        return self.positions.get(candidate.view.rules.symbol)
 
     def after(self, candidate: Candidate) -> "Context":
         """The context once `candidate` is accepted: its exposure, its reservation and its place are taken."""

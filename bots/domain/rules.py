@@ -12,10 +12,10 @@ from . import entry_rules as entry
 from . import market_rules as market
 from . import size_rules as size
 from .policy import PRESETS, Policy
-from .risk import Candidate, Context, Verdict
+from .risk import Candidate, Context, Said, Verdict
 from .wording import exact, percent, ratio
 
-Check = Callable[[Candidate, Context], Verdict]
+Check = Callable[[Candidate, Context], Said]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,15 +262,15 @@ def rule_list(policy: Policy = PRESETS["balanced"]) -> tuple[RuleInfo, ...]:
     return tuple(RuleInfo(rule.code, rule.statement(policy), rule.limit(policy)) for rule in RULES)
 
 
-def examine(candidate: Candidate, context: Context) -> tuple[Candidate, tuple[Verdict, ...]]:
+def examine(candidate: Candidate, context: Context) -> tuple[Candidate, tuple[Said, ...]]:
     """Ask the rules in order: each sees what the shrinks before it left; the first denial ends the list."""
-    verdicts: list[Verdict] = []
+    answers: list[Said] = []
     for check in CHECKS:
-        verdict = check(candidate, context)
-        verdicts.append(verdict)
-        if verdict.effect == "allow":
+        said = check(candidate, context)
+        answers.append(said)
+        if not isinstance(said, Verdict):
             continue
-        if verdict.effect == "deny":
+        if said.effect == "deny":
             break
-        candidate = candidate.changed(quantity=verdict.max_quantity, leverage=verdict.leverage)
-    return candidate, tuple(verdicts)
+        candidate = candidate.changed(quantity=said.max_quantity, leverage=said.leverage)
+    return candidate, tuple(answers)

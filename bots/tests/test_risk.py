@@ -11,7 +11,7 @@ import pytest
 from bots.domain.exit_plan import CloseBelow
 from bots.domain.locks import Lock
 from bots.domain.policy import PRESETS
-from bots.domain.risk import Candidate, Context, Prices, Verdict
+from bots.domain.risk import Candidate, Context, Prices, Verdict, written
 from bots.domain.rules import RULES, examine, rule_list
 from bots.tests.builders import BTC, ETH, NOW, candles, d, held, pending, policy, portfolio, rules, view
 from ledger.domain.intents import Kind
@@ -42,7 +42,7 @@ def context(*positions, policy_=FREE, **fields) -> Context:
 
 
 def ask(code, candidate_=None, context_=None) -> Verdict:
-    verdict = CHECKS[code](candidate_ or candidate(), context_ or context())
+    verdict = written(CHECKS[code](candidate_ or candidate(), context_ or context()))
     assert verdict.code == code
     assert verdict.text.endswith(".")
     return verdict
@@ -535,8 +535,9 @@ def test_the_rule_list_states_the_limits_of_its_policy():
 def test_examining_stops_at_the_first_denial_and_hands_shrinks_on():
     tight = context(policy_=policy(max_leverage=3, max_position_notional="0.001", max_exposure="0.0005"))
 
-    left, verdicts = examine(candidate(quantity=10, leverage=9, stop="98.5", target=105), tight)
+    left, said = examine(candidate(quantity=10, leverage=9, stop="98.5", target=105), tight)
 
+    verdicts = [written(one) for one in said]
     assert [verdict.code for verdict in verdicts] == [rule.code for rule in RULES[: len(verdicts)]]
     assert [v.code for v in verdicts if v.effect == "shrink"] == ["leverage", "position_notional", "total_exposure"]
     assert (left.leverage, left.quantity) == (3, d("0.049"))
@@ -544,26 +545,14 @@ def test_examining_stops_at_the_first_denial_and_hands_shrinks_on():
     assert verdicts[-1].effect == "deny"
 
 
-def test_a_verdict_writes_its_sentence_when_it_is_read_and_is_equal_where_it_reads_the_same():
-    written = []
+def test_no_rule_writes_the_verdict_of_what_it_allows_before_it_is_read():
+    _, said = examine(candidate(quantity=10, leverage=9), context(policy_=policy(max_leverage=3, min_notional=9_000)))
 
-    def sentence() -> str:
-        written.append(1)
-        return "Enough."
-
-    verdict = Verdict("allow", "margin_use", d(1), d("0.5"), sentence)
-    assert not written
-    assert (verdict.text, verdict.as_json()["text"]) == ("Enough.", "Enough.")
-    assert verdict == Verdict("allow", "margin_use", d(1), d("0.5"), "Enough.")
-    assert verdict != Verdict("allow", "margin_use", d(1), d("0.5"), "Too much.")
-
-
-def test_no_rule_writes_a_sentence_for_what_it_allows_before_it_is_read():
-    _, verdicts = examine(candidate(), context())
-    written = {verdict.code for verdict in verdicts if isinstance(verdict.words, str)}
-    # Those without a number have nothing to write.
-    numbered = {verdict.code for verdict in verdicts if verdict.value is not None and verdict.effect == "allow"}
-    assert written & numbered == {"stop_side", "target_side", "venue_limits"}
+    assert [one.code for one in said if isinstance(one, Verdict)] == ["leverage", "minimum_notional"]
+    assert [written(one).code for one in said] == [rule.code for rule in RULES]
+    assert [written(one).effect for one in said] == [
+        one.effect if isinstance(one, Verdict) else "allow" for one in said
+    ]
 
 
 def test_a_verdict_is_stored_with_code_limit_and_value():

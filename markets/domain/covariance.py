@@ -5,7 +5,7 @@ add up, opposite sides take away; a book of ten longs is not ten small risks.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
@@ -22,6 +22,21 @@ class Covariance:
 
     symbols: tuple[str, ...]
     matrix: Floats
+    deviations: dict[str, float] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        own = np.sqrt(np.maximum(self.matrix.diagonal(), 0.0)).tolist()
+        object.__setattr__(self, "deviations", dict(zip(self.symbols, own, strict=True)))
+
+    def at_most(self, shares: Mapping[str, float]) -> float:
+        """What the volatility of signed exposures over equity cannot exceed: that of instruments all moving as one.
+
+        A millionth is added, so that rounding never puts it below `volatility`.
+        """
+        total = 0.0
+        for symbol, share in shares.items():
+            total += abs(share) * self.deviations.get(symbol, 0.0)
+        return total * 1.000001
 
     def weights(self, shares: Mapping[str, float]) -> Floats:
         """Signed exposures over equity as a vector; a symbol that is not known here counts for nothing."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from math import inf
 
 from . import indicators
 from .candles import TIMEFRAMES, Candles, Floats, milliseconds
@@ -57,10 +58,9 @@ class Series:
 
     def age_at(self, now: datetime) -> float:
         """Seconds at `now` since the last candle closed; infinite before the first has."""
-        closed = self.closed_at(now)
-        if not closed:
-            return float("inf")
-        return (milliseconds(now) - self._first_close - (closed - 1) * self._step) / 1000
+        since = milliseconds(now) - self._first_close
+        closed = min(since // self._step + 1, self._count)
+        return (since - (closed - 1) * self._step) / 1000 if closed > 0 else inf
 
 
 @quick
