@@ -51,7 +51,8 @@ class Pages(AsyncWebsocketConsumer):
             await self.channel_layer.group_add(group, self.channel_name)
             self.groups_joined.append(group)
         self.changes.set()
-        self.works = tuple(asyncio.create_task(self.until_refused(work())) for work in (self.follow, self.follow_prices))
+        works = (self.follow(), self.follow_prices())
+        self.works = tuple(asyncio.create_task(self.until_refused(work)) for work in works)
 
     async def disconnect(self, code: int) -> None:
         for work in self.works:

@@ -18,7 +18,7 @@ from . import ended, loader, options
 from .engine import Backtest, Result, Setup
 from .loader import NotThere
 from .market import Market
-from .request import Request, read
+from .request import Read, Request, read
 
 Passed = Callable[[int], None]
 Alive = Callable[[], None]
@@ -29,6 +29,7 @@ class Prepared:
     """`about` is what a decider that had to be looked up adds to the provenance."""
 
     request: Request
+    read: Read
     market: Market
     setup: Setup
     about: dict[str, Any]
@@ -77,7 +78,7 @@ def prepare(request: Request, *, owner: User | None = None, run: Any = None, ali
         decider, about = remembered.look_up(asked, owner=owner, run=run, alive=alive)
     elif "like" in asked.more:
         decider, about = _like(asked.more["like"], request, market, setup, alive)
-    return Prepared(request, market, replace(setup, decider=decider), about)
+    return Prepared(request, found, market, replace(setup, decider=decider), about)
 
 
 def likened(name: str, request: Request) -> Decider:

@@ -132,6 +132,8 @@ def test_what_is_wanted_later_joins_the_open_stream(live):
     assert len(added) == 3  # the books, last prices and marks of the new one; the others stay as they are
     live.world.set_price(BTC, 64_321)
     until(lambda: price() == 64_321)
+
+
 def test_what_is_wanted_besides_comes_by_the_same_connection(live, monkeypatch):
     monkeypatch.setattr(streaming, "SILENCE", timedelta(minutes=1))
     before = subscriptions(live)
