@@ -196,7 +196,7 @@ def change_plan(*, position_id: int, draft: IntentDraft) -> None:
 def protective(
     *, position: Position, role: Role, trigger: Decimal, quantity: Decimal, replaces: int | None, at: datetime
 ) -> Order:
-    """A stop or target row (PLANNED) for a position of `open_positions`. Its ids form a chain: none is made twice.
+    """A stop or target row (PLANNED) for an open position. Its ids form a chain, so none is made twice.
 
     Raises IntegrityError where somebody else is placing the same one.
     """
@@ -204,7 +204,7 @@ def protective(
     if intent is None:
         raise ValueError(f"The position {position.pk} has no intent to hang an order on.")
     last = Order.objects.filter(intent=intent, role=role).order_by("id").last()
-    seen = {order.pk for order in position.protective}  # type: ignore[attr-defined]
+    seen = {order.pk for order in getattr(position, "protective", ())}
     if last is not None and not last.ended and last.pk not in seen:
         raise IntegrityError("Somebody else has placed it meanwhile.")
     return Order.objects.create(
