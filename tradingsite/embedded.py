@@ -26,7 +26,7 @@ from tradingsite.celery import app
 
 log = structlog.get_logger(__name__)
 STOP_SECONDS = 20.0
-SWITCH_SECONDS = 0.0005  # after which a thread that computes lets others go on: a live price passes through four of them
+SWITCH_SECONDS = 0.0005  # after which a thread that computes lets others go on: a live price passes through four
 
 
 class CannotStart(Exception):
