@@ -51,8 +51,8 @@ class Pages(AsyncWebsocketConsumer):
             await self.channel_layer.group_add(group, self.channel_name)
             self.groups_joined.append(group)
         self.changes.set()
-        works = (self.follow(), self.follow_prices())
-        self.works = tuple(asyncio.create_task(self.until_refused(work)) for work in works)
+        follows = (self.follow(), self.follow_prices())
+        self.works = tuple(asyncio.create_task(self.until_refused(work)) for work in follows)
 
     async def disconnect(self, code: int) -> None:
         for work in self.works:
@@ -60,6 +60,10 @@ class Pages(AsyncWebsocketConsumer):
         await asyncio.gather(*self.works, return_exceptions=True)
         for group in self.groups_joined:
             await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Word of a change waits for nothing: Channels would have the thread that draws pages tidy up before."""
+        await (self.changed(message) if message["type"] == "changed" else super().dispatch(message))
 
     async def changed(self, message: dict[str, Any]) -> None:
         """Something of this page has changed; what, the database tells."""

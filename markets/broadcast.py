@@ -36,7 +36,8 @@ def attach(loop: asyncio.AbstractEventLoop | None) -> None:
 def announce(group: str, **ids: Any) -> None:
     """Send {"type": "changed", **ids} to everybody in `group`, once the transaction around it has committed.
 
-    Groups: `feed-<id>` (kind "instant") and `book-<id>` (kind "trade", "position", "decision" or "state").
+    Groups: `feed-<id>` (kind "instant", or "prices" where a live feed moved, with `feed` and the time of its `round`)
+    and `book-<id>` (kind "trade", "position", "decision" or "state").
     """
     if transaction.get_connection().in_atomic_block:
         transaction.on_commit(partial(_announce, group, ids), robust=True)

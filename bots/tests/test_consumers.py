@@ -1,4 +1,5 @@
 import asyncio
+import threading
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -8,8 +9,9 @@ from channels.layers import get_channel_layer
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 
-from bots import consumers
+from bots import consumers, fragments
 from bots.models import Bot
 from bots.tests import rows
 from ledger.tests import builders
@@ -61,6 +63,12 @@ def move(price):
     Quote.objects.update(last=price, mark=price)
 
 
+def move_elsewhere(price):
+    """In a thread of its own, where the one that all sockets share is busy."""
+    Quote.objects.update(last=price, mark=price)
+    connection.close()
+
+
 @pytest.mark.requirement("UI-09")
 async def test_a_change_brings_the_parts_that_changed(bot):
     async with opened(bot.owner, "page=arena") as (communicator, first):
@@ -84,6 +92,51 @@ async def test_live_prices_alone_render_no_more_than_the_prices(bot, monkeypatch
             news = await communicator.receive_from(timeout=20)
             assert f"{price // 1000}\u202f000.0" in news
             assert news.count("<section") == 1
+
+
+@pytest.mark.requirement("UI-09")
+async def test_a_live_price_waits_for_no_drawing_of_the_page_and_is_not_overdrawn_by_it(bot, monkeypatch):
+    drawn, may_end = threading.Event(), threading.Event()
+    real = fragments.rendered
+
+    def slow(*given):
+        parts = real(*given)
+        drawn.set()
+        may_end.wait(20)
+        return parts
+
+    async with opened(bot.owner, "page=arena") as (communicator, _):
+        monkeypatch.setattr(consumers.fragments, "rendered", slow)
+        await sync_to_async(Bot.objects.filter(pk=bot.pk).update)(name="Renamed")
+        await announce(f"book-{bot.book_id}")
+        assert await asyncio.to_thread(drawn.wait, 20)
+        await asyncio.to_thread(move_elsewhere, 51_000)
+        await announce_prices(bot.book.account.feed_id)
+        assert "51\u202f000.0" in await communicator.receive_from(timeout=20)
+        may_end.set()
+        news = await communicator.receive_from(timeout=20)
+        assert "Renamed" in news
+        assert 'id="ticker"' not in news
+
+
+@pytest.mark.requirement("UI-09")
+async def test_a_round_of_prices_is_drawn_once_for_all_pages(bot, monkeypatch):
+    drawings = []
+    real = fragments.ticker
+    monkeypatch.setattr(fragments, "ticker", lambda feed: drawings.append(feed.pk) or real(feed))
+    async with opened(bot.owner, "page=arena") as (one, _), opened(bot.owner, "page=arena") as (other, _):
+        await move(51_000)
+        await announce_prices(bot.book.account.feed_id)
+        news = [await page.receive_from(timeout=20) for page in (one, other)]
+    assert all("51\u202f000.0" in html for html in news)
+    assert drawings == [bot.book.account.feed_id]
+
+
+async def test_the_ticker_is_the_same_text_alone_and_with_its_page(bot):
+    feed = bot.book.account.feed
+    alone = await sync_to_async(fragments.ticker)(feed)
+    async with opened(bot.owner, f"page=arena&feed={feed.pk}") as (_, first):
+        assert alone in first
 
 
 @pytest.mark.requirement("UI-09")

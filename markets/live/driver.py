@@ -28,7 +28,8 @@ from .streaming import Stream
 WAIT = 0.1  # seconds without news until a round looks at the rest of its work
 GATHER = 0.004  # seconds after the first news of a round: what was pushed together is taken together
 REST = 4.0  # a round rests so many times as long as it worked, so that prices take a fifth of a core at most,
-LEAST_REST, MOST_REST = 0.02, 0.1  # within these seconds
+LEAST_REST, MOST_REST = 0.02, 0.1  # within these seconds;
+SAVED = 0.1  # rest of a quiet time that counts: what was pushed together but came apart does not wait
 LOOK_SECONDS = 1.0  # between two looks at who wants what
 POLL_SECONDS = 2.0
 MARKS_SECONDS, DAY_SECONDS = 15.0, 60.0  # between two questions for what no stream brings
@@ -115,7 +116,8 @@ class Driver:
             began = thread_time()
             self.take_streamed(datetime.now(UTC))
             rest = REST * (thread_time() - began)
-            self._rests_until = monotonic() + min(MOST_REST, max(LEAST_REST, rest))
+            rested = max(self._rests_until, monotonic() - SAVED)
+            self._rests_until = rested + min(MOST_REST, max(LEAST_REST, rest))
         if not self._asked and self._time_for("poll", POLL_SECONDS):
             self._asked = [self._pool.submit(in_thread(self._answer), ask) for ask in self.questions(datetime.now(UTC))]
         while self._asked and self._asked[0].done():
