@@ -19,6 +19,8 @@ _UNLIMITED: Passed = allowed, "user_exposure", "Its owner has set no exposure li
 
 def locked(candidate: Candidate, context: Context) -> Said:
     """A lock of everything, of the instrument or of its side keeps entries out until its time has come."""
+    if not context.locks:
+        return _UNLOCKED
     now = candidate.view.now
     held = next((lock for lock in context.locks if lock.holds_for(candidate.symbol, candidate.long, now)), None)
     if held is None:
@@ -55,7 +57,7 @@ def portfolio_volatility(candidate: Candidate, context: Context) -> Said:
     sign, before = 1 if candidate.long else -1, _shares(context)
     own = before.get(symbol, 0.0) + sign * float(candidate.notional / equity)
     after = before | {symbol: own}
-    if sigma.at_most(after) < limit or (value := _volatility(sigma, after)) <= limit:
+    if sigma.at_most(after) < float(limit) or (value := _volatility(sigma, after)) <= limit:
         return _calm, limit, sigma, after
     text = f"The book would move {percent(value)} of equity a day; at most {percent(limit)}."
     free = sigma.room(sigma.weights(before), symbol, sign, float(limit))

@@ -38,11 +38,11 @@ def enter(proposal: Proposal, briefing: Briefing, context: Context) -> tuple[Jud
     if misplaced is not None:
         return misplaced, None
     long = held.long if held is not None else proposal.action == Action.OPEN_LONG
-    candidate, said = examine(_candidate(proposal, view, long, held, context), context)
-    last = said[-1]
-    if isinstance(last, Verdict) and last.effect == "deny":
+    candidate, said, effect = examine(_candidate(proposal, view, long, held, context), context)
+    if effect == "deny":
         return JudgedItem(proposal, Outcome.REFUSED, said), None
-    return planned(proposal, _draft(proposal, candidate, briefing), said), candidate
+    outcome = Outcome.PLANNED if effect == "allow" else Outcome.SHRUNK
+    return JudgedItem(proposal, outcome, said, _draft(proposal, candidate, briefing)), candidate
 
 
 def _misplaced(

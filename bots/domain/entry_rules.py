@@ -234,21 +234,21 @@ def _beyond_stop(edge: Decimal, price: Decimal, rules: InstrumentRules) -> Verdi
 
 def safe_edge(candidate: Candidate, context: Context) -> Decimal:
     """The price that liquidation must not come before: the stop, slipped and with a share of its way spare."""
-    policy, stop = context.policy, _stop(candidate)
-    end, spare = exit_price(stop, candidate.long, policy.max_slippage), policy.liquidation_buffer * _distance(candidate)
-    return end - spare if candidate.long else end + spare
+    policy, stop, long = context.policy, _stop(candidate), candidate.long
+    end, spare = exit_price(stop, long, policy.max_slippage), policy.liquidation_buffer * _distance(candidate)
+    return end - spare if long else end + spare
 
 
 def liquidation_of(candidate: Candidate, context: Context, leverage: int) -> Decimal | None:
     """The liquidation price of the position that the entry results in at this leverage; None where it has none."""
-    held = context.held(candidate)
-    value = candidate.quantity * candidate.prices.judged
-    size, cost, margin = candidate.quantity, value, value / leverage
+    held, tiers, size = context.held(candidate), candidate.view.rules.tiers, candidate.quantity
+    cost = size * candidate.prices.judged
+    margin = cost / leverage
     if held is not None:
         size, cost, margin = size + abs(held.quantity), cost + held.cost, margin + held.margin
-    if not size or not candidate.view.rules.tiers:
+    if not size or not tiers:
         return None
-    return liquidation_price(size if candidate.long else -size, cost, margin, candidate.view.rules.tiers)
+    return liquidation_price(size if candidate.long else -size, cost, margin, tiers)
 
 
 def _stop(candidate: Candidate) -> Decimal:

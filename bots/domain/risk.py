@@ -187,6 +187,10 @@ class Context:
     def __post_init__(self) -> None:
         # Nearly every rule asks for these, and none changes them.
         portfolio, keep = self.portfolio, object.__setattr__
+        positions = {held.symbol: held for held in portfolio.positions}
+        occupied: Set[str] = positions.keys()
+        if portfolio.pending:
+            occupied = occupied | {entry.symbol for entry in portfolio.pending}
         margin, reserved = portfolio.margin, portfolio.reserved
         keep(self, "equity", portfolio.equity)
         longs = shorts = ZERO
@@ -201,9 +205,8 @@ class Context:
         keep(self, "margin", margin)
         keep(self, "reserved", reserved)
         keep(self, "available", portfolio.cash - margin - reserved)
-        positions = {held.symbol: held for held in portfolio.positions}
         keep(self, "positions", positions)
-        keep(self, "occupied", positions.keys() | {entry.symbol for entry in portfolio.pending})
+        keep(self, "occupied", occupied)
 
     @classmethod
     def of(cls, briefing: Briefing) -> "Context":

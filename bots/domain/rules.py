@@ -12,7 +12,7 @@ from . import entry_rules as entry
 from . import market_rules as market
 from . import size_rules as size
 from .policy import PRESETS, Policy
-from .risk import Candidate, Context, Said, Verdict
+from .risk import Candidate, Context, Effect, Said, Verdict
 from .wording import exact, percent, ratio
 
 Check = Callable[[Candidate, Context], Said]
@@ -262,15 +262,20 @@ def rule_list(policy: Policy = PRESETS["balanced"]) -> tuple[RuleInfo, ...]:
     return tuple(RuleInfo(rule.code, rule.statement(policy), rule.limit(policy)) for rule in RULES)
 
 
-def examine(candidate: Candidate, context: Context) -> tuple[Candidate, tuple[Said, ...]]:
-    """Ask the rules in order: each sees what the shrinks before it left; the first denial ends the list."""
+def examine(candidate: Candidate, context: Context) -> tuple[Candidate, tuple[Said, ...], Effect]:
+    """Ask the rules in order: each sees what the shrinks before it left; the first denial ends the list.
+
+    Gives what is left of the entry, what each rule said, and what came of it all.
+    """
     answers: list[Said] = []
+    effect: Effect = "allow"
     for check in CHECKS:
         said = check(candidate, context)
         answers.append(said)
         if not isinstance(said, Verdict):
             continue
-        if said.effect == "deny":
+        effect = said.effect
+        if effect == "deny":
             break
         candidate = candidate.changed(quantity=said.max_quantity, leverage=said.leverage)
-    return candidate, tuple(answers)
+    return candidate, tuple(answers), effect

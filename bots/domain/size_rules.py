@@ -101,7 +101,8 @@ def venue_limits(candidate: Candidate, context: Context) -> Said:
 
 
 def minimum_quantity(candidate: Candidate, context: Context) -> Said:
-    least, base = max(candidate.view.rules.min_quantity, candidate.view.rules.step), candidate.view.rules.base
+    rules = candidate.view.rules
+    least, base = max(rules.min_quantity, rules.step), rules.base
     if candidate.quantity < least:
         text = f"{exact(candidate.quantity)} {base} is less than the smallest order of {exact(least)} {base}."
         return Verdict("deny", "minimum_quantity", least, candidate.quantity, text)
@@ -114,7 +115,8 @@ def _enough(least: Decimal, quantity: Decimal, base: str) -> Verdict:
 
 def minimum_notional(candidate: Candidate, context: Context) -> Said:
     """At the lowest price it may fill at, so that a better fill does not fall below the venue's minimum."""
-    least, currency = max(context.policy.min_notional, candidate.view.rules.min_notional), candidate.view.rules.settle
+    rules = candidate.view.rules
+    least, currency = max(context.policy.min_notional, rules.min_notional), rules.settle
     worth = candidate.quantity * candidate.prices.low
     if worth < least:
         text = f"Worth {amount(worth, currency)}, less than the smallest entry of {amount(least, currency)}."

@@ -4,9 +4,10 @@ Nothing is scaled in secret: budget = equity * risk per trade * the share of it 
 """
 
 from decimal import Decimal
+from math import ceil
 
 from markets.domain.instruments import InstrumentRules
-from markets.domain.rounding import CASH_UNIT, ZERO, ceil_to
+from markets.domain.rounding import CASH_UNIT, ZERO
 
 from .risk import Candidate, Context, unit_loss
 
@@ -44,23 +45,19 @@ def leverage_needed(candidate: Candidate, context: Context) -> int:
     policy = context.policy
     budget = policy.max_margin_use * context.equity
     expected = min(candidate.notional, policy.max_position_notional * context.equity)
-    fees = expected * candidate.rules.taker_fee
-    room = min(
-        budget / max(policy.max_positions, 1),
-        budget - context.margin - context.reserved,
-        context.available,
-    )
+    fees = expected * candidate.view.rules.taker_fee
+    room = min(budget / max(policy.max_positions, 1), budget - context.margin - context.reserved, context.available)
     if room - fees <= ZERO or expected <= ZERO:
         return allowed_leverage(candidate, context)
-    return max(1, int(ceil_to(expected / (room - fees), Decimal(1))))
+    return max(1, ceil(expected / (room - fees)))
 
 
 def allowed_leverage(candidate: Candidate, context: Context) -> int:
     """The most leverage that policy and venue allow for the position this entry results in."""
-    rules, held = candidate.rules, context.held(candidate)
+    rules, held = candidate.view.rules, context.held(candidate)
     if not rules.tiers:
         return 1
-    notional = candidate.notional + (held.notional if held else ZERO)
+    notional = candidate.notional if held is None else candidate.notional + held.notional
     return max(1, min(context.policy.max_leverage, rules.tier(notional).max_leverage))
 
 

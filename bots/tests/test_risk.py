@@ -535,18 +535,20 @@ def test_the_rule_list_states_the_limits_of_its_policy():
 def test_examining_stops_at_the_first_denial_and_hands_shrinks_on():
     tight = context(policy_=policy(max_leverage=3, max_position_notional="0.001", max_exposure="0.0005"))
 
-    left, said = examine(candidate(quantity=10, leverage=9, stop="98.5", target=105), tight)
+    left, said, effect = examine(candidate(quantity=10, leverage=9, stop="98.5", target=105), tight)
 
     verdicts = [written(one) for one in said]
     assert [verdict.code for verdict in verdicts] == [rule.code for rule in RULES[: len(verdicts)]]
     assert [v.code for v in verdicts if v.effect == "shrink"] == ["leverage", "position_notional", "total_exposure"]
     assert (left.leverage, left.quantity) == (3, d("0.049"))
     assert verdicts[-1].code == "minimum_notional"
-    assert verdicts[-1].effect == "deny"
+    assert (verdicts[-1].effect, effect) == ("deny", "deny")
 
 
 def test_no_rule_writes_the_verdict_of_what_it_allows_before_it_is_read():
-    _, said = examine(candidate(quantity=10, leverage=9), context(policy_=policy(max_leverage=3, min_notional=9_000)))
+    _, said, _ = examine(
+        candidate(quantity=10, leverage=9), context(policy_=policy(max_leverage=3, min_notional=9_000))
+    )
 
     assert [one.code for one in said if isinstance(one, Verdict)] == ["leverage", "minimum_notional"]
     assert [written(one).code for one in said] == [rule.code for rule in RULES]

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from markets.domain.frozen import quick
-from markets.domain.holdings import Holding
+from markets.domain.holdings import unrealised
 from markets.domain.rounding import ZERO, round_cash
 
 
@@ -47,7 +47,7 @@ class HeldPosition:
 
     @property
     def unrealised(self) -> Decimal:
-        return Holding(self.quantity, self.cost).unrealised(self.mark)
+        return unrealised(self.quantity, self.cost, self.mark)
 
     @property
     def entry_price(self) -> Decimal | None:

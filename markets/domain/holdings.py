@@ -12,6 +12,12 @@ from .orders import Side
 from .rounding import ZERO, round_cash
 
 
+def unrealised(quantity: Decimal, cost: Decimal, mark: Decimal) -> Decimal:
+    """What a signed `quantity` that cost `cost` gains (+) or loses (-) if closed at `mark`, before fees."""
+    value = round_cash(abs(quantity) * mark)
+    return value - cost if quantity > 0 else cost - value
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Holding:
@@ -27,8 +33,7 @@ class Holding:
 
     def unrealised(self, mark: Decimal) -> Decimal:
         """Gain (+) or loss (-) in the settle currency if closed at `mark`, before fees."""
-        value = round_cash(abs(self.quantity) * mark)
-        return value - self.cost if self.quantity > 0 else self.cost - value
+        return unrealised(self.quantity, self.cost, mark)
 
     def traded(self, side: Side, quantity: Decimal, price: Decimal) -> tuple["Holding", Decimal]:
         """The holding after a trade of `quantity` > 0 at `price`, and the realised result before fees.

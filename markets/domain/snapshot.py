@@ -59,7 +59,9 @@ class Series:
     def age_at(self, now: datetime) -> float:
         """Seconds at `now` since the last candle closed; infinite before the first has."""
         since = milliseconds(now) - self._first_close
-        closed = min(since // self._step + 1, self._count)
+        closed = since // self._step + 1
+        if closed > self._count:
+            closed = self._count
         return (since - (closed - 1) * self._step) / 1000 if closed > 0 else inf
 
 
