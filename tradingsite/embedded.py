@@ -90,7 +90,7 @@ def serve(*, host: str, port: int, ready: Callable[[], None]) -> None:
 
 
 def look_through_less() -> None:
-    """Python's search for garbage stops every thread, a quarter of a second once all is loaded: what is loaded stays."""
+    """A search for garbage stops every thread, for a quarter of a second once all is loaded: what is loaded stays."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*SEARCHES)
