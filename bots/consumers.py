@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+import structlog
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.http import Http404
@@ -24,7 +25,8 @@ PRICE_PAUSE = 0.1  # between two sendings of prices alone, on average
 AT_ONCE = 3  # so many of them may follow each other at once: what is pushed together may come in more than one round
 WHOLE = 2.0  # seconds after which what hangs on prices (results, distances) is rendered anew
 QUIET = 15.0  # seconds of silence after which the page is sent its frame anyway, as a sign of life
-REFUSED = 4404
+REFUSED, BROKEN = 4404, 1011
+log = structlog.get_logger(__name__)
 
 
 class Pages(AsyncWebsocketConsumer):
@@ -78,6 +80,9 @@ class Pages(AsyncWebsocketConsumer):
             await work
         except Http404:
             await self.close(REFUSED)
+        except Exception:  # The browser opens another one, which begins anew.
+            log.exception("page_broken", page=self.page)
+            await self.close(BROKEN)
 
     async def follow(self) -> None:
         """Send the page after each change, with a pause between two; a change in the pause is not lost."""

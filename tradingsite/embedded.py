@@ -26,6 +26,7 @@ from tradingsite.celery import app
 
 log = structlog.get_logger(__name__)
 STOP_SECONDS = 20.0
+SEARCHES = (5_000, 10, 10)  # new objects until the youngest are searched, and so many of these until older ones are
 SWITCH_SECONDS = 0.0005  # after which a thread that computes lets others go on: a live price passes through four
 
 
@@ -70,8 +71,7 @@ def serve(*, host: str, port: int, ready: Callable[[], None]) -> None:
 
     def listening() -> None:
         broadcast.attach(asyncio.get_event_loop())
-        gc.collect()
-        gc.freeze()  # what is loaded stays: to look through all of it would stop every thread for a quarter of a second
+        look_through_less()
         parts.start()
         ready()
 
@@ -87,6 +87,13 @@ def serve(*, host: str, port: int, ready: Callable[[], None]) -> None:
     finally:
         broadcast.attach(None)
         parts.stop()
+
+
+def look_through_less() -> None:
+    """A search for garbage stops every thread, for a quarter of a second once all is loaded: what is loaded stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*SEARCHES)
 
 
 def live_exchanges() -> list[str]:

@@ -206,6 +206,12 @@ async def test_a_bot_that_is_taken_away_ends_the_page(bot):
         }
 
 
+async def test_a_page_that_cannot_go_on_is_closed_so_that_the_browser_begins_anew(bot):
+    async with opened(bot.owner, "page=arena") as (communicator, _):
+        await announce(f"feed-{bot.book.account.feed_id}", kind="prices")  # of no feed
+        assert await communicator.receive_output(timeout=20) == {"type": "websocket.close", "code": consumers.BROKEN}
+
+
 @pytest.mark.requirement("SEC-02")
 @pytest.mark.parametrize("query", ["page=bot&id={id}", "page=bot", "page=nonsense", "", "page=arena&feed=0"])
 async def test_what_is_not_the_users_is_refused(bot, query):

@@ -1,11 +1,14 @@
 """A live market end to end, against a fake exchange: opened, kept current, survived."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
 import numpy as np
 import pytest
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
 
 from markets import freshness, refusals, watching
 from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds
@@ -206,6 +209,45 @@ def test_bad_prices_are_counted_and_change_nothing(fake):
     assert quote.bid > 64_000
     counted = dict(RefusedData.objects.filter(symbol=BTC, part="price").values_list("reason", "count"))
     assert counted == {"crossed": 1, "not_positive": 1, "future": 1}
+
+
+@pytest.mark.requirement("MKT-02")
+def test_what_was_pushed_together_is_let_in_together_and_announced_once(fake):
+    feed = opened(fake)
+    driver = driver_of(feed, BTC, ETH)
+    channel = heard(f"feed-{feed.pk}")
+    at = now() + timedelta(seconds=1)
+    driver.inbox.put([Tick(BTC, at, last=Decimal(65_100))])
+    driver.inbox.put([Tick(ETH, at, last=Decimal(3_210))])
+    driver.inbox.put([Tick(BTC, at + timedelta(milliseconds=1), last=Decimal(65_200))])
+    driver.take_streamed(now())
+
+    quotes = Quote.objects.filter(feed=feed, instrument__symbol__in=(BTC, ETH)).order_by("instrument__symbol")
+    assert list(quotes.values_list("last", flat=True)) == [65_200, 3_210]
+    [told] = waiting(channel)
+    assert (told["kind"], told["feed"]) == ("prices", feed.pk)
+    assert not {"last", "bid", "ask", "mark"} & told.keys()  # ids only: never state
+
+    driver.inbox.put([Tick(BTC, at + timedelta(milliseconds=2), last=Decimal(65_300))])
+    driver.take_streamed(now())
+    [next_told] = waiting(channel)
+    assert next_told["round"] != told["round"]
+
+
+def heard(group):
+    """A channel that is told what is announced to a group."""
+    layer = get_channel_layer()
+    channel = async_to_sync(layer.new_channel)()
+    async_to_sync(layer.group_add)(group, channel)
+    return channel
+
+
+def waiting(channel):
+    """What was announced since the last look."""
+    layer, found = get_channel_layer(), []
+    while not layer.channels.get(channel, asyncio.Queue()).empty():
+        found.append(async_to_sync(layer.receive)(channel))
+    return found
 
 
 @pytest.mark.requirement("MKT-02")
