@@ -117,7 +117,7 @@ class Pages(AsyncWebsocketConsumer):
         await self.send_fresh(parts)
 
     async def send_prices(self) -> None:
-        html = await ticker.after(self.told.get("round", ""), feed=self.told["feed"])
+        html = await ticker.after(self.told["round"], feed=self.told["feed"])
         await self.send_fresh({fragments.TICKER: html})
 
     async def send_fresh(self, parts: dict[str, str]) -> None:
