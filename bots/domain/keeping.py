@@ -29,7 +29,8 @@ def as_json(value: Any) -> Any:
     if type(value) in _CONDITIONS:
         return value.as_json()
     if is_dataclass(value):
-        return {field.name: as_json(getattr(value, field.name)) for field in fields(value)}
+        # What a value works out for itself when it is made is not kept.
+        return {field.name: as_json(getattr(value, field.name)) for field in fields(value) if field.init}
     if isinstance(value, Mapping):
         return {str(key): as_json(inner) for key, inner in value.items()}
     if isinstance(value, np.ndarray):
@@ -67,4 +68,4 @@ def of_json(kind: Any, raw: Any) -> Any:
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    return {field.name: hints[field.name] for field in fields(kind) if field.init}

@@ -66,3 +66,16 @@ def test_the_room_is_what_leads_to_the_limit_and_not_beyond(book, symbol, sign, 
     if room > 0:
         assert sigma.volatility(weights + 0.999 * room * step) <= allowed + 1e-7
     assert sigma.volatility(weights + (max(room, 0) + 0.1) * 1.01 * step) >= allowed - 1e-6
+
+
+@given(books())
+def test_the_volatility_of_a_book_is_never_above_that_of_instruments_moving_as_one(book):
+    sigma, weights = book
+    shares = dict(zip("ABC", weights.tolist(), strict=True))
+    assert sigma.volatility(weights) <= sigma.at_most(shares | {"unknown": 5.0})
+
+
+def test_instruments_that_move_as_one_are_exactly_as_volatile_as_is_said_beforehand():
+    sigma = Covariance(("A", "B"), np.full((2, 2), 0.0004))
+    assert sigma.at_most({"A": 1.0, "B": 0.5}) == pytest.approx(0.03, rel=1e-5)
+    assert sigma.volatility(np.array([1.0, 0.5])) <= sigma.at_most({"A": 1.0, "B": 0.5})
