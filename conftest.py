@@ -1,6 +1,7 @@
 """What the whole suite shares."""
 
 import os
+from decimal import localcontext
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def forgetful():
 
     history.forget()
     registry.forget()
+
+
+@pytest.fixture(autouse=True)
+def own_decimals():
+    """ccxt changes how its thread rounds. The product's clients keep that apart; some tests use ccxt's own."""
+    with localcontext():
+        yield
 
 
 @pytest.fixture

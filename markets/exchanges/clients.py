@@ -7,6 +7,7 @@ ccxt takes seconds and a hundred megabytes, so it is imported at the first clien
 
 import threading
 from collections.abc import Callable, Mapping
+from decimal import localcontext
 from functools import cache
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -109,6 +110,7 @@ def _made(
     config = {"timeout": int(timeout * 1000), "enableRateLimit": gate is not None, **_PERPETUALS.get(exchange, {})}
     made = _quiet(kind, exchange, streaming)({**config, **(credentials or {})})
     made.has["fetchCurrencies"] = False
+    made.decimal_to_precision = _apart(made.decimal_to_precision)
     for name, value in HIDDEN_OPTIONS.get(exchange, {}).items():
         made.options[name] = value
     if not streaming:
@@ -119,6 +121,16 @@ def _made(
     if base := settings.EXCHANGE_URLS.get(exchange):
         made.urls["api"] = _moved(made.urls["api"], base, keep=exchange in _READ_THEIR_HOST)
     return made
+
+
+def _apart(rounding: Callable[..., str]) -> Callable[..., str]:
+    """ccxt's rounding without what it does beside: it changes rounding and traps of the whole thread's decimals."""
+
+    def rounded(*args: Any, **kwargs: Any) -> str:
+        with localcontext():
+            return rounding(*args, **kwargs)
+
+    return rounded
 
 
 def _moved(urls: Any, base: str, *, keep: bool) -> Any:

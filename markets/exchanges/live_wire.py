@@ -6,7 +6,6 @@ Arithmetic is shielded: ccxt changes the thread's decimal context, and money is 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from decimal import localcontext
 from typing import Any, TypeVar
 
 from markets.domain.orders import Denied, Refused, Unknown
@@ -82,8 +81,7 @@ def attempt(client: Any, call: Callable[[], Result]) -> Result | Refused | Denie
     seen = wire(client)
     seen.forget()
     try:
-        with localcontext():
-            result = call()
+        result = call()
     except Exception as error:  # ccxt raises what its parsers raise, too
         if seen.sent and seen.status is None and client.gate is not None:
             client.gate.failed(f"It cannot be reached ({type(error).__name__}).")
