@@ -9,12 +9,12 @@ from django.test.utils import CaptureQueriesContext
 from bots import locking
 from bots.models import CycleStatus
 from bots.tests import rows
-from ledger import valuation
-from ledger.models import CashKind, Lock
+from ledger import alerts, valuation
+from ledger.models import Alert, CashKind, Lock
 from ledger.tests import builders
 from ledger.tests.builders import NOW
 from ledger.tests.desk import Desk
-from markets.models import PaperAccount
+from markets.models import Feed, PaperAccount
 
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("RSK-03")]
 
@@ -149,3 +149,13 @@ def test_entries_that_the_venue_refuses_for_want_of_funds_end_in_a_lock(alice):
     [lock] = holding(bot, now=desk.now)
     assert (lock.kind, lock.symbol, lock.value) == ("refused_entries", desk.instrument.symbol, 2)
     assert Lock.objects.get().reason.startswith("The venue refused 2 entries")
+
+    Feed.objects.filter(pk=desk.account.feed_id).update(running=True, market_now=desk.now)
+    alerts.refresh(wall=NOW)
+    alerts.refresh(wall=NOW)
+    [alert] = Alert.objects.all()
+    assert (alert.kind, alert.book, alert.resolved_at) == ("lock", desk.book, None)
+    assert "The venue refused 2 entries" in alert.sentence
+    Feed.objects.filter(pk=desk.account.feed_id).update(market_now=lock.until)
+    alerts.refresh(wall=NOW)
+    assert Alert.objects.get().resolved_at == NOW
