@@ -120,6 +120,7 @@ def grown(feed, rounds):
             cursor.execute("ANALYZE")
 
 
+@pytest.mark.timeout(900)  # it stores a long history first
 @pytest.mark.requirement("OPS-04")
 def test_no_hot_statement_reads_a_growing_table_from_end_to_end(feed):
     grown(feed, HISTORY)
@@ -129,6 +130,7 @@ def test_no_hot_statement_reads_a_growing_table_from_end_to_end(feed):
     assert {name: scans for name, scans in found.items() if scans} == {}
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.requirement("OPS-04")
 def test_no_hot_work_grows_with_history(feed):
     # PostgreSQL weighs costs, and sorts a few thousand rows of a list rather than walk its index.
