@@ -7,15 +7,11 @@ a page that has the rest; marks and lines are always whole. Read only, and what 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any
-
-from django.db.models import Q
 
 from ledger.models import Order, Position, Role, Trade, User
 from markets import charting, history
-from markets.domain.candles import TIMEFRAMES, Candles, milliseconds
+from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds
 from markets.models import ChartValues, Feed, Instrument
 
 from .models import Bot
@@ -161,15 +157,14 @@ def _bots(scene: Scene) -> Mapping[int, Bot]:
 def _marks(scene: Scene, bots: Mapping[int, Bot], first: int) -> Iterable[dict[str, Any]]:
     if not bots:
         return
-    # The newest of each book by its index: a long past is not read. Which of them are of this instrument is asked here
-    # and not there, because an index of instruments would lead through all of it.
-    newest = Trade.objects.order_by("-at", "-id").values("pk")
-    recent = reduce(or_, (Q(pk__in=newest.filter(book=book)[:MARKS]) for book in bots))
-    found = Trade.objects.filter(recent).values_list("book", "instrument", "side", "quantity", "price", "at")
+    # What the chart shows, by book and time: a long past is not read. Which of them are of this instrument is asked
+    # here and not there, because an index of instruments would lead through all of it.
+    shown = Trade.objects.filter(book__in=[*bots], at__gte=instant(first)).order_by("-at", "-id")
+    found = shown.values_list("book", "instrument", "side", "quantity", "price", "at")[: MARKS * len(bots)]
     step = TIMEFRAMES[scene.timeframe]
     for book, instrument, side, amount, price, moment in found:
         at, bot = milliseconds(moment), bots[book]
-        if instrument == scene.instrument.pk and at >= first:
+        if instrument == scene.instrument.pk:
             yield {
                 "time": at // step * step // 1000,
                 "side": side,

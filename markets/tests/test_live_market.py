@@ -212,7 +212,8 @@ def test_bad_prices_are_counted_and_change_nothing(fake):
 
 
 @pytest.mark.requirement("MKT-02")
-def test_what_was_pushed_together_is_let_in_together_and_announced_once(fake):
+def test_what_was_pushed_together_is_let_in_together_and_announced_once(fake, settings):
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     feed = opened(fake)
     driver = driver_of(feed, BTC, ETH)
     channel = heard(f"feed-{feed.pk}")

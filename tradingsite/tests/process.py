@@ -90,7 +90,7 @@ class Up:
         """Ctrl+C; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(40)
+        return self.process.wait(120)
 
     def __enter__(self) -> "Up":
         return self.wait_until_ready()
