@@ -134,7 +134,7 @@ def test_no_hot_statement_reads_a_growing_table_from_end_to_end(feed):
 @pytest.mark.requirement("OPS-04")
 def test_no_hot_work_grows_with_history(feed):
     # PostgreSQL weighs costs, and sorts a few thousand rows of a list rather than walk its index.
-    # An idle instant reads one table there whose plan changes with its size; on SQLite it is held to its index.
+    # An idle instant still reads more there as history grows; it is held to its measure on SQLite alone.
     steady = {name: call for name, call in TRADING.items() if name != "idle instant"}
     hot = steady if connection.vendor == "postgresql" else HOT
     grown(feed, HISTORY)
