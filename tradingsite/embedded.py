@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +26,7 @@ from markets.models import Feed, FeedKind
 from tradingsite.celery import app
 
 log = structlog.get_logger(__name__)
-STOP_SECONDS = 20.0
+STOP_SECONDS = 20.0  # for all parts together, once no new work begins
 SEARCHES = (5_000, 10, 10)  # new objects until the youngest are searched, and so many of these until older ones are
 SWITCH_SECONDS = 0.0005  # after which a thread that computes lets others go on: a live price passes through four
 
@@ -133,9 +134,10 @@ class Parts:
         LAB_ENDS.set()
         self.ended.set()
         self.beat.stop()
-        for thread in self.threads[1:]:
-            thread.join(STOP_SECONDS)
         stopper = threading.Thread(target=self.worker.stop, daemon=True)
         stopper.start()
-        stopper.join(STOP_SECONDS)
-        log.info("stopped", orderly=not stopper.is_alive())
+        until = time.monotonic() + STOP_SECONDS
+        ending = [*self.threads[1:], stopper]
+        for thread in ending:
+            thread.join(max(0.0, until - time.monotonic()))
+        log.info("stopped", orderly=not any(thread.is_alive() for thread in ending))

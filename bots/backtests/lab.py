@@ -63,7 +63,7 @@ def _elsewhere(pk: int, draining: Callable[[], bool]) -> bool:
                 break
             except subprocess.TimeoutExpired:
                 if draining():
-                    process.terminate()
+                    process.kill()  # what it has, is stored; a frozen one would hear nothing less
                     process.wait()
                     runs.put_back(pk=pk)
                     return False

@@ -86,11 +86,18 @@ class Up:
         self.process.kill()
         self.process.wait(10)
 
+    def children(self, command: str) -> list[int]:
+        """Processes that it started and whose command line holds these words."""
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid), "-f", "--", command], capture_output=True, text=True, check=False
+        )
+        return [int(pid) for pid in found.stdout.split()]
+
     def stop(self) -> int:
         """Ctrl+C; returns the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(120)
+        return self.process.wait(PATIENCE)
 
     def __enter__(self) -> "Up":
         return self.wait_until_ready()

@@ -1,7 +1,9 @@
 """`manage.py up` as a new user meets it: it starts, trades, refuses in words, stops, survives kill -9."""
 
 import json
+import os
 import random
+import signal
 import sqlite3
 import time
 
@@ -20,13 +22,23 @@ def rows(data_dir, query):
         connection.close()
 
 
-def wait_for_trades(data_dir, count, seconds=90.0):
+def wait_for(found, otherwise, seconds=90.0):
+    """What `found` returns as soon as that is true."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if rows(data_dir, "select count(*) from ledger_trade")[0][0] >= count:
-            return
+        if it := found():
+            return it
         time.sleep(0.1)
-    raise AssertionError(f"There were fewer than {count} trades within {seconds:g} s.")
+    raise AssertionError(otherwise)
+
+
+def wait_for_trades(data_dir, count):
+    traded = "select count(*) from ledger_trade"
+    wait_for(lambda: rows(data_dir, traded)[0][0] >= count, f"There were fewer than {count} trades.")
+
+
+def wait_for_child(up, command):
+    return wait_for(lambda: up.children(command), f"There was no process of «{command}».")[0]
 
 
 def test_it_starts_from_nothing_trades_and_stops_in_order(tmp_path):
@@ -140,6 +152,15 @@ def test_a_backtest_asked_for_by_page_runs_in_a_process_of_its_own(tmp_path, bro
             for address in (page.url, f"{up.address}/backtests/", f"{up.address}/backtests/compare/?id=1&id=1"):
                 page.goto(address)
                 assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+        page.goto(f"{up.address}/backtests/")
+        page.select_option("select[name=decider]", "house:random")
+        page.get_by_role("button", name="Run", exact=True).click()
+        # Frozen, it lasts for as long as the test needs.
+        os.kill(wait_for_child(up, "backtest --resume"), signal.SIGSTOP)
         assert complaints == []
         assert up.stop() == 0
-    assert rows(tmp_path, "select state, attempts from bots_backtest order by id") == [("done", 1)]
+    states = "select state, attempts from bots_backtest order by id"
+    assert rows(tmp_path, states) == [("done", 1), ("queued", 0)]
+    with Up(tmp_path) as again:
+        wait_for(lambda: rows(tmp_path, states) == [("done", 1), ("done", 1)], "The next start did not go on with it.")
+        assert again.stop() == 0
