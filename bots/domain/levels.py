@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from markets.domain.snapshot import InstrumentView
 
-from .sizing import stop_snapped, target_snapped
+from .sizing import stop_snapped
 
 
 def atr_away(view: InstrumentView, timeframe: str, multiple: Decimal) -> Decimal | None:
@@ -34,12 +34,3 @@ def swing_stop(
         return None
     edge = Decimal(repr(float(recent.low.min() if long else recent.high.max())))
     return stop_snapped(edge * (1 - room if long else 1 + room), long, view.rules)
-
-
-def swing_target(view: InstrumentView, timeframe: str, candles: int, long: bool) -> Decimal | None:
-    """At the highest high (of a long), the lowest low (of a short) of the last closed candles; None without any."""
-    recent = view.candles(timeframe, candles)
-    if not len(recent):
-        return None
-    edge = Decimal(repr(float(recent.high.max() if long else recent.low.min())))
-    return target_snapped(edge, long, view.rules)

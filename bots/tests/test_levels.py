@@ -2,7 +2,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from bots.domain.levels import atr_away, percent_away, swing_stop, swing_target
+from bots.domain.levels import atr_away, percent_away, swing_stop
 from bots.domain.sizing import stop_at, target_at
 from bots.tests.builders import candles, rules, view
 
@@ -35,8 +35,6 @@ def test_beyond_the_last_swing():
     assert swing_stop(swung, "5m", 5, True) == D(90)
     assert swing_stop(swung, "5m", 3, True) == D(93)
     assert swing_stop(swung, "5m", 3, False) == D(104)
-    assert swing_target(swung, "5m", 3, True) == D(104)
-    assert swing_target(swung, "5m", 4, False) == D(90)
 
 
 def test_the_room_beyond_a_swing_goes_away_from_it_and_is_rounded_toward_the_price():
@@ -48,4 +46,3 @@ def test_the_room_beyond_a_swing_goes_away_from_it_and_is_rounded_toward_the_pri
 def test_without_candles_there_is_no_swing():
     empty = view(100, series={"5m": []})
     assert swing_stop(empty, "5m", 5, True) is None
-    assert swing_target(empty, "5m", 5, True) is None

@@ -41,12 +41,8 @@ class Breakout:
     target_atr: float = 6.0
 
     def decide(self, briefing: Briefing) -> dict[str, Any]:
-        timeframe, places = proposals.middle(briefing.timeframes), proposals.places(briefing)
-        items: list[Raw] = []
-        for view in briefing.snapshot.instruments.values():
-            item = self._item(briefing, view, timeframe, places > 0)
-            places -= item["action"].startswith("open")
-            items.append(item)
+        timeframe = proposals.middle(briefing.timeframes)
+        items = proposals.in_turn(briefing, lambda view, room: self._item(briefing, view, timeframe, room))
         entries = sum(item["action"].startswith("open") for item in items)
         return proposals.answer(f"{entries} of {len(items)} instruments break out on {timeframe}.", items)
 

@@ -27,13 +27,9 @@ class BuyAndHold:
     stop_share: float = 0.9
 
     def decide(self, briefing: Briefing) -> dict[str, Any]:
-        portfolio, places = briefing.portfolio, proposals.places(briefing)
+        portfolio = briefing.portfolio
         fresh = not portfolio.occupied and portfolio.cash == portfolio.deposited
-        items: list[Raw] = []
-        for view in briefing.snapshot.instruments.values():
-            item = self._item(briefing, view, fresh, places > 0)
-            places -= item["action"] == "open_long"
-            items.append(item)
+        items = proposals.in_turn(briefing, lambda view, room: self._item(briefing, view, fresh, room))
         return proposals.answer("Buys once and holds." if fresh else "Bought and holding.", items)
 
     def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:

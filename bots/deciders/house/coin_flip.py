@@ -27,15 +27,15 @@ class CoinFlip:
     target_atr: float = 3.0
 
     def decide(self, briefing: Briefing) -> dict[str, Any]:
-        lots, places = random.Random(f"{briefing.seed}:{briefing.slot_index}"), proposals.places(briefing)
+        lots = random.Random(f"{briefing.seed}:{briefing.slot_index}")
         timeframe = proposals.middle(briefing.timeframes)
-        items: list[Raw] = []
-        for symbol in sorted(briefing.snapshot.instruments):
+
+        def item(view: InstrumentView, room: bool) -> Raw:
             # Two draws for each instrument whatever is held, so that one position does not shift the others.
             chance, side = lots.random(), lots.random()
-            item = self._item(briefing, briefing.snapshot[symbol], timeframe, chance, side < 0.5, places > 0)
-            places -= item["action"].startswith("open")
-            items.append(item)
+            return self._item(briefing, view, timeframe, chance, side < 0.5, room)
+
+        items = proposals.in_turn(briefing, item, sorted(briefing.snapshot.instruments))
         return proposals.answer(f"Coins of slot {briefing.slot_index} with seed {briefing.seed}.", items)
 
     def _item(

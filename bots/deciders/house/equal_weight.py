@@ -32,11 +32,7 @@ class EqualWeight:
     def decide(self, briefing: Briefing) -> dict[str, Any]:
         portfolio = briefing.portfolio
         fresh = not portfolio.occupied and portfolio.cash == portfolio.deposited
-        places = proposals.places(briefing) if fresh else 0
-        items: list[Raw] = []
-        for view in briefing.snapshot.instruments.values():
-            items.append(self._item(briefing, view, fresh, places > 0))
-            places -= items[-1]["action"] == "open_long"
+        items = proposals.in_turn(briefing, lambda view, room: self._item(briefing, view, fresh, room))
         return proposals.answer("Buys each once." if fresh else "Bought in equal parts and holding.", items)
 
     def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:

@@ -41,12 +41,8 @@ class MeanReversion:
     stop_atr: float = 1.5
 
     def decide(self, briefing: Briefing) -> dict[str, Any]:
-        timeframe, places = briefing.timeframes[0], proposals.places(briefing)
-        items: list[Raw] = []
-        for view in briefing.snapshot.instruments.values():
-            item = self._item(briefing, view, timeframe, places > 0)
-            places -= item["action"].startswith("open")
-            items.append(item)
+        timeframe = briefing.timeframes[0]
+        items = proposals.in_turn(briefing, lambda view, room: self._item(briefing, view, timeframe, room))
         entries = sum(item["action"].startswith("open") for item in items)
         return proposals.answer(f"{entries} of {len(items)} instruments are at an extreme on {timeframe}.", items)
 

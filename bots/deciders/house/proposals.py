@@ -4,6 +4,7 @@ Stops follow the market's own noise (ATR) from the mark, within what the policy 
 targets are set from the judged price, so that reward to risk is what the rules will see.
 """
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -77,6 +78,20 @@ def free(briefing: Briefing, symbol: str) -> bool:
     """Whether an entry makes sense at all: nothing is open, on its way or blocked there."""
     portfolio = briefing.portfolio
     return symbol not in portfolio.occupied and symbol not in portfolio.blocked
+
+
+def in_turn(
+    briefing: Briefing, item: Callable[[InstrumentView, bool], Raw], symbols: Iterable[str] | None = None
+) -> list[Raw]:
+    """What `item` says of each instrument, told whether there is a place for an entry; each entry takes one.
+
+    In the order of the briefing, or that of `symbols`.
+    """
+    left, items, views = places(briefing), [], briefing.snapshot.instruments
+    for symbol in views if symbols is None else symbols:
+        items.append(item(views[symbol], left > 0))
+        left -= items[-1]["action"].startswith("open")
+    return items
 
 
 def places(briefing: Briefing) -> int:

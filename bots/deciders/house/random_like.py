@@ -33,12 +33,11 @@ class RandomLike:
     stop_share: float = 0.9
 
     def decide(self, briefing: Briefing) -> dict[str, Any]:
-        places = proposals.places(briefing)
-        items: list[Raw] = []
-        for symbol in sorted(briefing.snapshot.instruments):
-            lots = random.Random(f"{briefing.seed}:{briefing.slot_index}:{symbol}")
-            items.append(self._item(briefing, briefing.snapshot[symbol], lots.random(), lots.random(), places > 0))
-            places -= items[-1]["action"].startswith("open")
+        def item(view: InstrumentView, room: bool) -> Raw:
+            lots = random.Random(f"{briefing.seed}:{briefing.slot_index}:{view.symbol}")
+            return self._item(briefing, view, lots.random(), lots.random(), room)
+
+        items = proposals.in_turn(briefing, item, sorted(briefing.snapshot.instruments))
         return proposals.answer(f"Lots of slot {briefing.slot_index} with seed {briefing.seed}.", items)
 
     def _item(self, briefing: Briefing, view: InstrumentView, lot: float, side: float, room: bool) -> Raw:
