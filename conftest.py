@@ -69,6 +69,27 @@ def bob(db):
     return builders.user("bob")
 
 
+@pytest.fixture
+def root(client, alice):
+    """The admin as Alice sees it, who may do everything."""
+    alice.is_staff = alice.is_superuser = True
+    alice.save()
+    client.force_login(alice)
+    return client
+
+
+@pytest.fixture
+def staff(client, bob):
+    """Bob may do everything in the control room that permissions can give, and is no superuser."""
+    from django.contrib.auth.models import Permission
+
+    bob.is_staff = True
+    bob.save()
+    bob.user_permissions.set(Permission.objects.all())
+    client.force_login(bob)
+    return client
+
+
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_FLAGS = (
     "--no-sandbox",

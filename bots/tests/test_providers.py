@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 from django.conf import settings as django_settings
-from django.contrib.auth.models import Permission
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -24,24 +23,6 @@ from tradingsite import demo
 
 pytestmark = pytest.mark.django_db
 KEY = models.KEY
-
-
-@pytest.fixture
-def root(client, alice):
-    alice.is_staff = alice.is_superuser = True
-    alice.save()
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
-def staff(client, bob):
-    """Bob may do everything in the control room that permissions can give, and is no superuser."""
-    bob.is_staff = True
-    bob.save()
-    bob.user_permissions.set(Permission.objects.all())
-    client.force_login(bob)
-    return client
 
 
 @pytest.fixture

@@ -58,24 +58,6 @@ def page(name, model, *args):
     return reverse(f"admin:ledger_{model._meta.model_name}_{name}", args=args)
 
 
-@pytest.fixture
-def root(client, alice):
-    alice.is_staff = alice.is_superuser = True
-    alice.save()
-    client.force_login(alice)
-    return client
-
-
-@pytest.fixture
-def staff(client, bob):
-    """Bob may do everything in the control room that permissions can give, and is no superuser."""
-    bob.is_staff = True
-    bob.save()
-    bob.user_permissions.set(Permission.objects.all())
-    client.force_login(bob)
-    return client
-
-
 def text(answer):
     assert answer.status_code == 200
     return answer.content.decode()

@@ -21,14 +21,6 @@ def page(name, model, *args):
     return reverse(f"admin:markets_{model._meta.model_name}_{name}", args=args)
 
 
-@pytest.fixture
-def root(client, alice):
-    alice.is_staff = alice.is_superuser = True
-    alice.save()
-    client.force_login(alice)
-    return client
-
-
 def text(answer):
     assert answer.status_code == 200
     return answer.content.decode()

@@ -84,14 +84,6 @@ def page(name, label, *args):
     return reverse(f"admin:{label.replace('.', '_')}_{name}", args=args)
 
 
-@pytest.fixture
-def root(client, alice):
-    alice.is_staff = alice.is_superuser = True
-    alice.save()
-    client.force_login(alice)
-    return client
-
-
 def test_no_page_of_the_control_room_is_left_out():
     assert {model._meta.label_lower for model in admin.site._registry} == set(BUILDERS)
 
