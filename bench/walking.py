@@ -28,7 +28,7 @@ from bots.backtests.records import Position
 from bots.domain.briefing import Briefing
 from bots.domain.foresight import Foresight, Past
 from bots.domain.policy import PRESETS, Policy
-from markets.domain.candles import MINUTE, Candles, milliseconds
+from markets.domain.candles import MINUTE, Candles, Times, milliseconds
 from markets.domain.instruments import InstrumentRules, MarginTier
 
 YEAR = 525_600
@@ -92,13 +92,14 @@ class Sparse:
         return {"summary": "", "items": items}
 
     def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:
-        found = {}
-        for symbol, one in past.items():
-            # A candle is decided on when it has closed, which is the slot after its own.
-            place = (one.candles("1m").time - START) // MINUTE + 1
-            never = np.zeros(len(place), bool)
-            found[symbol] = Foresight("1m", flat=place % PERIOD == 0, long=place % PERIOD == HELD, short=never)
-        return found
+        return {symbol: self._moments(one.candles("1m").time) for symbol, one in past.items()}
+
+    def _moments(self, times: Times) -> Foresight:
+        flat, long, short = (np.zeros(len(times), bool) for _ in range(3))
+        # A candle is decided on when it has closed, which is the slot after its own.
+        first = int(times[0] - START) // MINUTE + 1
+        flat[-first % PERIOD :: PERIOD] = long[(HELD - first) % PERIOD :: PERIOD] = True
+        return Foresight("1m", flat, long, short)
 
 
 LOCKED = replace(PRESETS["balanced"], max_positions=8)
