@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import time
 from typing import Any
 
 from . import places
@@ -260,11 +259,16 @@ def candles(lab: Lab, kind: str) -> list[Figure]:
 def walks(lab: Lab) -> list[Figure]:
     """Backtests on synthetic candles, and where BENCH_PEERS names a Python that has them, the peers in the same run."""
     with lab.place("SQLite", ["year"]) as place:
-        fresh = [lab.process(place, "walking", "stored", str(time())) for _ in range(lab.runs)]
+        fresh, soon = (
+            [lab.process(place, "walking", "stored", decider) for _ in range(lab.runs)]
+            for decider in ("house:sma_cross", "bench:regular")
+        )
         runs = {name: [lab.process(place, "walking", name) for _ in range(lab.runs)] for name in WALKS}
+        grown = {
+            period: [lab.process(place, "walking", "linear", period) for _ in range(lab.runs)] for period in PERIODS
+        }
         peers, odd = beside(lab, place)
     rates = {name: column(ran, "rate") for name, ran in runs.items()}
-    year = [[run["warm"] / years for run in runs[name]] for name, years in (("dense", 1), ("years2", 2), ("years4", 4))]
     trades = f"{runs['dense'][0]['trades']:,} trades"
     return [
         Figure(
@@ -283,13 +287,23 @@ def walks(lab: Lab) -> list[Figure]:
         Figure("  fresh process to the result, from the store", "s of CPU", column(fresh, "cpu"), at_most=2),
         Figure("  of it the run", "s", column(fresh, "walked")),
         Figure("  memory of it", "MB", column(fresh, "mb"), at_most=300),
+        Figure("  the same with a trade in 1,500 candles", "s of CPU", column(soon, "cpu"), at_most=2),
         Figure("  a decider asked at every candle", "candles/s", rates["asked"], at_least=58_000),
         Figure(
             "  8 instruments in one book", "candles/s", rates["book"], "one", rates["alone"], at_least=0.5,
             of_ratio=True,
         ),
-        Figure("  two years, of each", "s", year[1], "s: one year", year[0], at_most=1.1, of_ratio=True),
-        Figure("  four years, of each", "s", year[2], "s: one year", year[0], at_most=1.1, of_ratio=True),
+        *(figure for period, ran in grown.items() for figure in _linear(period, ran)),
+    ]  # fmt: skip
+
+
+def _linear(period: str, ran: Sequence[Result]) -> list[Figure]:
+    """What each of several years costs beside one year, where the rule trades as often whatever the prices."""
+    one, what = column(ran, "years_1"), f"a trade in {int(period):,} candles"
+    return [
+        Figure(f"  {years} years, of each, {what}", "s", column(ran, f"years_{years}"), "s: one year", one,
+               at_most=1.1, of_ratio=True)
+        for years in (2, 4)
     ]  # fmt: skip
 
 
@@ -335,7 +349,8 @@ def differing(ours: Sequence[Sequence[Any]], theirs: Sequence[Sequence[Any]]) ->
 
 
 TICK = 0.1
-WALKS = ("dense", "locked", "sparse", "asked", "book", "alone", "years2", "years4")
+WALKS = ("dense", "locked", "sparse", "asked", "book", "alone")
+PERIODS = ("1500", "45")
 NAMES = (
     "holding", "claims", "flight", "asking", "crowd", "tokens", "statistics", "judgement", "candles", "walks", "ticks"
 )  # fmt: skip

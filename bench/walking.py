@@ -1,9 +1,9 @@
 """Backtests over synthetic candles, in a process of its own: candles a second, trades, memory, as one JSON object.
 
-`python -m bench.walking dense|locked|sparse|asked|book|alone|years2|years4` walks made candles without a database, all
-but `locked` without locks, which no other tool knows; `stored SINCE` runs the command on the candles of this place,
-with SINCE the wall time at which the process was started; `data FILE` writes the dense year for the peers;
-`lively FILE` writes livelier candles, and tells the trades made on them.
+`python -m bench.walking dense|locked|sparse|asked|book|alone` walks made candles without a database, all but `locked`
+without locks, which no other tool knows; `linear PERIOD` walks one, two and four years with a trade in so many candles;
+`stored DECIDER` runs the command on the candles of this place, from the start of the process to its answer;
+`data FILE` writes the dense year for the peers; `lively FILE` writes livelier candles, and tells the trades on them.
 """
 
 import io
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from time import process_time, time
+from time import process_time
 from typing import Any, ClassVar
 
 import numpy as np
@@ -28,7 +28,7 @@ from bots.backtests.records import Position
 from bots.domain.briefing import Briefing
 from bots.domain.foresight import Foresight, Past
 from bots.domain.policy import PRESETS, Policy
-from markets.domain.candles import MINUTE, Candles, milliseconds
+from markets.domain.candles import MINUTE, Candles, Times, milliseconds
 from markets.domain.instruments import InstrumentRules, MarginTier
 
 YEAR = 525_600
@@ -36,7 +36,7 @@ FIVE_MINUTES = 105_120
 ASKED, LIVELY = 50_000, 40_000
 START = 1_704_067_200_000
 FEE = Decimal("0.0005")
-PERIOD, HELD = 1_500, 700
+YEARS = (1, 2, 4)
 
 
 def minutes(count: int = YEAR, seed: int = 1, moves: float = 0.0008) -> Candles:
@@ -70,15 +70,18 @@ def market(count: int = YEAR, instruments: int = 1) -> Market:
 
 
 @dataclass(frozen=True, slots=True)
-class Sparse:
-    """Buys every so many candles and sells some hundreds later: a trade in `PERIOD` candles."""
+class Regular:
+    """Buys every so many candles and sells `held` candles later: a trade in `period` candles, whatever the prices."""
 
-    name: ClassVar[str] = "bench:sparse"
+    name: ClassVar[str] = "bench:regular"
     description: ClassVar[str] = "A trade now and then."
     remote: ClassVar[bool] = False
 
+    period: int = 1_500
+    held: int = 700
+
     def decide(self, briefing: Briefing) -> dict[str, Any]:
-        place, items = briefing.slot_index % PERIOD, []
+        place, items = briefing.slot_index % self.period, []
         for symbol, view in briefing.snapshot.instruments.items():
             held = briefing.portfolio.position(symbol)
             if held is None and place == 0:
@@ -87,18 +90,19 @@ class Sparse:
                     {"symbol": symbol, "action": "open_long", "conviction": 0.6, "risk_share": 0.24,
                      "stop": price * 0.98, "target": price * 1.04, "reason": "The period begins."}
                 )  # fmt: skip
-            elif held is not None and place == HELD:
+            elif held is not None and place == self.held:
                 items.append({"symbol": symbol, "action": "close", "reason": "Held long enough."})
         return {"summary": "", "items": items}
 
     def foresee(self, past: Mapping[str, Past], timeframes: tuple[str, ...], policy: Policy) -> Mapping[str, Foresight]:
-        found = {}
-        for symbol, one in past.items():
-            # A candle is decided on when it has closed, which is the slot after its own.
-            place = (one.candles("1m").time - START) // MINUTE + 1
-            never = np.zeros(len(place), bool)
-            found[symbol] = Foresight("1m", flat=place % PERIOD == 0, long=place % PERIOD == HELD, short=never)
-        return found
+        return {symbol: self._moments(one.candles("1m").time) for symbol, one in past.items()}
+
+    def _moments(self, times: Times) -> Foresight:
+        flat, long, short = (np.zeros(len(times), bool) for _ in range(3))
+        # A candle is decided on when it has closed, which is the slot after its own.
+        first = int(times[0] - START) // MINUTE + 1
+        flat[-first % self.period :: self.period] = long[(self.held - first) % self.period :: self.period] = True
+        return Foresight("1m", flat, long, short)
 
 
 LOCKED = replace(PRESETS["balanced"], max_positions=8)
@@ -116,12 +120,10 @@ def setup(decider: Any, *, foresee: bool = True, policy: Policy = FREE) -> Setup
 RUNS: dict[str, tuple[int, int, bool, Any]] = {
     "dense": (YEAR, 1, True, None),
     "locked": (YEAR, 1, True, None),
-    "sparse": (YEAR, 1, True, Sparse()),
+    "sparse": (YEAR, 1, True, Regular()),
     "asked": (ASKED, 1, False, None),
     "book": (FIVE_MINUTES, 8, True, None),
     "alone": (FIVE_MINUTES, 1, True, None),
-    "years2": (2 * YEAR, 1, True, None),
-    "years4": (4 * YEAR, 1, True, None),
 }
 
 
@@ -148,24 +150,36 @@ def timed(made: Market, chosen: Setup) -> tuple[float, Result]:
     return process_time() - begun, result
 
 
-def stored(since: str) -> dict[str, float]:
-    """The command, from the start of this process to its answer."""
+def linear(period: str) -> dict[str, float]:
+    """CPU seconds of each year, by how many years there are: in turns, so that all meet the same neighbours."""
+    chosen = setup(Regular(int(period), int(period) // 2))
+    timed(market(YEAR // 12), chosen)
+    found = {}
+    for years in YEARS:
+        seconds, result = timed(market(years * YEAR), chosen)
+        found |= {f"years_{years}": seconds / years, f"trades_{years}": len(result.closed) / years}
+    return found
+
+
+def stored(decider: str) -> dict[str, float]:
+    """The command, from the start of this process to its answer: CPU seconds of all, and of the run alone."""
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradingsite.settings")
     django.setup()
     from django.core.management import call_command
 
+    from bots.deciders.house import STRATEGIES
+
+    STRATEGIES[Regular.name] = Regular
     told, free = io.StringIO(), [part for name in LOCKS for part in ("--set", f"{name}=0")]
     call_command(
-        "backtest", "--decider", "sma_cross", "--exchange", "binanceusdm", "--symbols", "BTC/USDT:USDT",
-        "--timeframe", "1m", "--json", "--set", "max_positions=8", *free, decider="sma_cross", stdout=told,
-        stderr=io.StringIO(),
+        "backtest", "--decider", decider, "--exchange", "binanceusdm", "--symbols", "BTC/USDT:USDT",
+        "--timeframe", "1m", "--json", "--set", "max_positions=8", *free, stdout=told, stderr=io.StringIO(),
     )  # fmt: skip
     answer = json.loads(told.getvalue())
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {
-        "seconds": time() - float(since),
         "cpu": process_time(),
         "walked": answer["seconds"],
         "trades": answer["trades"],
@@ -207,6 +221,5 @@ def saved(made: Candles, path: str) -> dict[str, float]:
 
 if __name__ == "__main__":
     what, *more = sys.argv[1:]
-    sys.stdout.write(
-        json.dumps({"stored": stored, "data": data, "lively": lively}[what](*more) if more else walk(what))
-    )
+    measures = {"stored": stored, "linear": linear, "data": data, "lively": lively}
+    sys.stdout.write(json.dumps(measures[what](*more) if more else walk(what)))

@@ -14,8 +14,9 @@ from django.db.models import F
 from . import asking, deciders, matching
 from .deciders import Decider
 from .domain import emergency, repair
+from .domain.answer_schema import schema
 from .domain.briefing import Briefing
-from .domain.decisions import Answer, parse, schema
+from .domain.decisions import Answer, parse
 from .domain.judgement import judge
 from .domain.prompt import Prompt
 from .models import Bot, CallState, Cycle, Decision, LanguageModel, Trigger

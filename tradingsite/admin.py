@@ -24,6 +24,7 @@ from django_celery_beat.models import (
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+admin.autodiscover()  # this one may have been asked for first, and takes out what others put in
 # Their own pages do not fit the theme; clocks and suns are no schedules of this product.
 admin.site.unregister(
     [Group, ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule],

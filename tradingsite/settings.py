@@ -54,10 +54,10 @@ CREDENTIALS_KEYS = problems.words(GIVEN.get("CREDENTIALS_KEYS", "")) or [
 # --- Applications ----------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "daphne",  # first: it replaces runserver
+    "tradingsite.apps.DaphneConfig",  # first: it replaces runserver
     "whitenoise.runserver_nostatic",
     "unfold",  # before the admin it dresses
-    "django.contrib.admin",
+    "tradingsite.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -15,8 +15,8 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from bots import asking, deciding, replaying
+from bots.domain.answer_schema import schema
 from bots.domain.briefing import Briefing
-from bots.domain.decisions import schema
 from bots.domain.plan import Plan
 from bots.domain.prompt import Prompt, Wording, render
 from bots.domain.story import ClosedTrade, Record, Said, Story, sharpe, telling

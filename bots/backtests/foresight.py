@@ -7,14 +7,14 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bots.domain.foresight import Foreseeing, Mask
 from bots.domain.policy import Policy
 from markets.domain import indicators
-from markets.domain.candles import TIMEFRAMES, Candles, Floats
+from markets.domain.candles import TIMEFRAMES, Candles, Floats, Times
 
 from .market import Course, Market
+from .windowed import Windowed
 
 
 class CoursePast:
@@ -33,59 +33,93 @@ class CoursePast:
         return indicators.compute(name, self._windows[timeframe].candles)
 
 
+class Slots:
+    """The instants at which a bot has a slot. A slot between two instants is taken at the later one; of several before
+    one instant it is the latest.
+    """
+
+    def __init__(self, market: Market, interval: int) -> None:
+        self._end, self._every = market.instants, max(interval // market.step, 1)
+        regular = interval % market.step == 0 or interval < market.step
+        # Regular ones are counted and not kept.
+        times = np.arange(0, 0 if regular else market.instants * market.step, interval)
+        self._kept = None if regular else -(-times // market.step)
+        self._count = -(-self._end // self._every) if self._kept is None else len(self._kept)
+
+    def due(self, number: int) -> bool:
+        if number >= self._end:
+            return False
+        return number % self._every == 0 if self._kept is None else self.after(number - 1) == number
+
+    def after(self, number: int) -> int:
+        """The first slot after an instant; the end of the market where there is none."""
+        if self._kept is None:
+            return min((number // self._every + 1) * self._every, self._end)
+        place = int(self._kept.searchsorted(number, side="right"))
+        return int(self._kept[place]) if place < self._count else self._end
+
+    def between(self, first: int, last: int) -> Times:
+        """From the instant `first` to before `last`."""
+        if self._kept is None:
+            return np.arange(-(-first // self._every) * self._every, min(last, self._end), self._every)
+        return self._kept[self._kept.searchsorted(first) : self._kept.searchsorted(last)]
+
+    def within(self, first: Times, last: Times) -> Times:
+        """From each instant of `first` to before its one of `last`: stretches one after the other."""
+        begins, ends = self._before(first), self._before(last)
+        counts = np.maximum(ends - begins, 0)
+        return self._at(np.repeat(begins - np.cumsum(counts) + counts, counts) + np.arange(counts.sum()))
+
+    def _before(self, numbers: Times) -> Times:
+        """How many slots there are before each instant."""
+        if self._kept is None:
+            return np.clip(-(-numbers // self._every), 0, self._count)
+        return self._kept.searchsorted(numbers)
+
+    def _at(self, places: Times) -> Times:
+        return places * self._every if self._kept is None else self._kept[places]
+
+
 class Moments:
     """The slots at which the decider has to be asked, by what it holds in each instrument."""
 
     def __init__(
         self, market: Market, interval: int, decider: object, timeframes: tuple[str, ...], policy: Policy
     ) -> None:
-        self._market, self._every, self._end = market, max(interval // market.step, 1), market.instants
-        # A slot between two instants is taken at the later one; of several before one instant it is the latest.
-        times = np.arange(0, market.instants * market.step, max(interval, market.step))
-        self._slots = -(-times // market.step)
-        self._regular = interval % market.step == 0 or interval < market.step
+        self._market, self._slots = market, Slots(market, interval)
+        # Whether the bot has a slot at an instant; its slots from one instant to before another.
+        self.due, self.between = self._slots.due, self._slots.between
         self._masks: dict[str, tuple[Sequence[int], ...]] = {}
         if isinstance(decider, Foreseeing):
             past = {symbol: CoursePast(course) for symbol, course in market.courses.items()}
             for symbol, seen in decider.foresee(past, timeframes, policy).items():
-                known = self._known(market.courses[symbol], seen.timeframe)
-                self._masks[symbol] = tuple(self._at(known, mask) for mask in (seen.flat, seen.long, seen.short))
+                windows = market.courses[symbol].windows[seen.timeframe]
+                late = self._late(windows)
+                self._masks[symbol] = tuple(
+                    self._asked(windows, mask, late) for mask in (seen.flat, seen.long, seen.short)
+                )
 
-    def _known(self, course: Course, timeframe: str) -> tuple[NDArray[np.int64], Mask]:
-        """At each slot the newest closed candle, and whether it is the one that was due."""
-        length, times = TIMEFRAMES[timeframe], course.windows[timeframe].candles.time
-        now = self._market.start + self._slots * self._market.step
-        newest = times.searchsorted(now - length, side="right") - 1
-        fresh = newest >= 0
-        if len(times):
-            fresh &= times[np.maximum(newest, 0)] == (now // length - 1) * length
-        return newest, fresh
+    def _late(self, windows: Windowed) -> Times:
+        """The slots at which the candle that should be the newest is missing: there nothing is foreseen."""
+        market, length, holes = self._market, TIMEFRAMES[windows.timeframe], np.flatnonzero(windows.after_hole)
+        closed = windows.candles.time + length
+        since = np.concatenate([[market.start], closed[holes - 1] + length, closed[-1:] + length])
+        until = np.concatenate([closed[:1], closed[holes], [market.end]])
+        return self._between_times(since, until)
 
-    def _at(self, known: tuple[NDArray[np.int64], Mask], mask: Mask) -> Sequence[int]:
-        newest, fresh = known
-        # Where a candle is missing nothing is foreseen, so the decider is asked.
-        wanted = ~fresh
-        wanted[fresh] = mask[newest[fresh]]
+    def _asked(self, windows: Windowed, mask: Mask, late: Times) -> Sequence[int]:
+        """Each candle that may be acted on is so from its close until the next one is due."""
+        length = TIMEFRAMES[windows.timeframe]
+        closed = windows.candles.time[mask] + length
+        wanted = self._between_times(closed, closed + length)
         # A list is searched several times as fast as an array.
-        found: list[int] = self._slots[wanted].tolist()
+        found: list[int] = (np.sort(np.concatenate([late, wanted])) if len(late) else wanted).tolist()
         return found
 
-    def due(self, number: int) -> bool:
-        """Whether the bot has a slot at this instant."""
-        if number >= self._end:
-            return False
-        if self._regular:
-            return number % self._every == 0
-        place = int(self._slots.searchsorted(number))
-        return place < len(self._slots) and int(self._slots[place]) == number
-
-    def between(self, first: int, last: int) -> NDArray[np.int64]:
-        """The slots from the instant `first` to before `last`."""
-        if self._regular:
-            # They can be counted.
-            return self._slots[-(-first // self._every) : -(-last // self._every)]
-        found: NDArray[np.int64] = self._slots[self._slots.searchsorted(first) : self._slots.searchsorted(last)]
-        return found
+    def _between_times(self, since: Times, until: Times) -> Times:
+        """The slots in stretches of time (UTC ms)."""
+        start, step = self._market.start, self._market.step
+        return self._slots.within(-((start - since) // step), -((start - until) // step))
 
     def following(self, number: int, sides: Mapping[str, int | None], until: int) -> int:
         """The first slot after `number`, at most `until`, at which the decider may act.
@@ -93,7 +127,7 @@ class Moments:
         `sides` tells by symbol what is held: 0 nothing, 1 a long, 2 a short; None: an entry is on its way.
         """
         if self._unforeseen(sides):
-            return min(self._next_slot(number), until)
+            return min(self._slots.after(number), until)
         for symbol, side in sides.items():
             moments = self._masks[symbol][side or 0]
             place = bisect_right(moments, number)
@@ -103,12 +137,6 @@ class Moments:
 
     def _unforeseen(self, sides: Mapping[str, int | None]) -> bool:
         return not self._masks or None in sides.values() or self._masks.keys() != sides.keys()
-
-    def _next_slot(self, number: int) -> int:
-        if self._regular:
-            return min((number // self._every + 1) * self._every, self._end)
-        place = int(self._slots.searchsorted(number, side="right"))
-        return int(self._slots[place]) if place < len(self._slots) else self._end
 
     def asks(self, number: int, sides: Mapping[str, int | None]) -> bool:
         """Whether the decider must be asked at the slot of this instant."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 import numpy as np
-from django.db.models import Count, Max, Min
+from django.db.models import Count
 
 from markets import history
 from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds, resample
@@ -19,6 +19,8 @@ from markets.models import Candle, FundingRate, Instrument
 
 from .market import Listed, Market
 
+# So many candles are read at once: as rows of the driver they take ten times the room that they take in the end.
+_AT_ONCE = 20_000
 # A finer timeframe is walked only where so much of the period is stored in it.
 _COVERED = 0.99
 
@@ -63,7 +65,7 @@ def look_over(
 ) -> tuple[list[Instrument], str, int, int]:
     """The instruments, the timeframe to walk, and the period (UTC ms) that `load` would read. Raises NotThere."""
     instruments = chosen(exchange, symbols)
-    source = _source(instruments, timeframes[0])
+    source = _source(instruments, timeframes[0], start, end)
     first, last = _period(instruments, source, start, end)
     base = base or _finest(instruments, source, first, last)
     step = TIMEFRAMES[base]
@@ -85,14 +87,17 @@ def chosen(exchange: str, symbols: Sequence[str]) -> list[Instrument]:
             near = get_close_matches(symbol, list(listed), n=3, cutoff=0.3) or sorted(listed)[:5]
             raise NotThere(f"{exchange} has no instrument «{symbol}» here. Did you mean {', '.join(near)}?")
     found = [listed[symbol] for symbol in dict.fromkeys(symbols)]
+    for instrument in found:
+        if instrument.kind != "perpetual":
+            raise NotThere(f"Only linear perpetuals trade here, and {instrument.symbol} is {instrument.kind}.")
     currencies = sorted({instrument.settle for instrument in found})
     if len(currencies) > 1:
         raise NotThere(f"One book has one currency, and these instruments settle in {' and '.join(currencies)}.")
     return sorted(found, key=lambda instrument: instrument.pk)
 
 
-def _source(instruments: Sequence[Instrument], timeframe: str) -> str:
-    """The timeframe itself where it is stored, else the coarsest stored one that it can be built from."""
+def _source(instruments: Sequence[Instrument], timeframe: str, start: datetime | None, end: datetime | None) -> str:
+    """The timeframe itself where it is stored in the period, else the coarsest stored one that it can be built from."""
     stored = Candle.objects.filter(instrument__in=[instrument.pk for instrument in instruments])
     there = [name for name in TIMEFRAMES if stored.filter(timeframe=name).exists()]
     fitting = [name for name in there if TIMEFRAMES[timeframe] % TIMEFRAMES[name] == 0]
@@ -100,19 +105,28 @@ def _source(instruments: Sequence[Instrument], timeframe: str) -> str:
         names = ", ".join(instrument.symbol for instrument in instruments)
         hint = f"stored are {', '.join(there)}" if there else "import some with import_candles"
         raise NotThere(f"No candles of {names} are stored that {timeframe} could be traded with; {hint}.")
-    return fitting[-1]
+    asked = stored.between(milliseconds(start) if start else None, milliseconds(end) - 1 if end else None)
+    within = [name for name in fitting if asked.filter(timeframe=name).exists()]
+    return (within or fitting)[-1]
 
 
 def _period(
     instruments: Sequence[Instrument], timeframe: str, start: datetime | None, end: datetime | None
 ) -> tuple[int, int]:
-    stored = Candle.objects.filter(instrument__in=[i.pk for i in instruments], timeframe=timeframe)
-    span = stored.aggregate(first=Min("open_time"), last=Max("open_time"))
-    first, last = span["first"], span["last"] + TIMEFRAMES[timeframe]
+    first, last = _stored(instruments, timeframe)
     asked = (milliseconds(start) if start else first), (milliseconds(end) if end else last)
     if asked[0] >= last or asked[1] <= first:
         raise NotThere(f"Candles in {timeframe} are stored from {instant(first):%Y-%m-%d} to {instant(last):%Y-%m-%d}.")
     return max(asked[0], first), min(asked[1], last)
+
+
+def _stored(instruments: Sequence[Instrument], timeframe: str) -> tuple[int, int]:
+    """When the first of their candles opens and the last one closes (UTC ms)."""
+    # One end at a time is found by the key; both at once, or of several instruments, would read every row.
+    each = [Candle.objects.of(instrument, timeframe).values_list("open_time", flat=True) for instrument in instruments]
+    opens = [time for one in each for time in (one.order_by("open_time").first(), one.order_by("-open_time").first())]
+    known = [time for time in opens if time is not None]
+    return min(known), max(known) + TIMEFRAMES[timeframe]
 
 
 def _finest(instruments: Sequence[Instrument], source: str, first: int, last: int) -> str:
@@ -133,7 +147,7 @@ def _finest(instruments: Sequence[Instrument], source: str, first: int, last: in
 def _listed(
     instrument: Instrument, rules: InstrumentRules, timeframes: Sequence[str], base: str, first: int, last: int
 ) -> Listed:
-    candles = history.load(instrument, base, _before(base, first), last - 1)
+    candles = _read(instrument, base, _before(base, first), last)
     series = {base: candles}
     for name in timeframes:
         if name not in series:
@@ -146,9 +160,22 @@ def _listed(
     return Listed(rules, candles, {name: series[name] for name in timeframes}, funding, hourly)
 
 
+def _read(instrument: Instrument, timeframe: str, since: int, until: int) -> Candles:
+    """The stored candles that open from `since` to before `until` (UTC ms), part by part into one set of arrays."""
+    step, count = TIMEFRAMES[timeframe], 0
+    room = max(-(-(until - since) // step), 0)
+    found = Candles(np.empty(room, np.int64), *(np.empty(room) for _ in range(5)))
+    for first in range(since, until, _AT_ONCE * step):
+        part = history.load(instrument, timeframe, first, min(first + _AT_ONCE * step, until) - 1)
+        for column, values in zip(found.columns(), part.columns(), strict=True):
+            column[count : count + len(part)] = values
+        count += len(part)
+    return found[:count]
+
+
 def _coarser(instrument: Instrument, timeframe: str, finer: Candles, base: str, since: int, last: int) -> Candles:
     """The stored candles of a coarser timeframe from `since` on, and between them those that the finer ones make."""
-    stored = history.load(instrument, timeframe, since, last - TIMEFRAMES[timeframe])
+    stored = _read(instrument, timeframe, since, last - TIMEFRAMES[timeframe] + 1)
     if TIMEFRAMES[timeframe] % TIMEFRAMES[base]:
         return stored
     built = resample(finer, TIMEFRAMES[base], TIMEFRAMES[timeframe])

@@ -4,6 +4,10 @@ Windows are anchored in absolute time (`markets.domain.windows`), so one window 
 its indicators are computed once for all of them.
 """
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import cast
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +27,11 @@ class Windowed:
     def __init__(self, timeframe: str, candles: Candles) -> None:
         self.timeframe, self.candles = timeframe, candles
         self._step = TIMEFRAMES[timeframe]
-        self._times = candles.time
+        # One number of it is read as an int of Python, and searched for in half the time.
+        self._times = cast("Sequence[int]", memoryview(candles.time.data))
         breaks = np.flatnonzero(np.diff(candles.time) != self._step) + 1
         # Where each unbroken run begins, and the end of the last.
-        self._runs = np.concatenate([[0], breaks, [len(candles)]])
+        self._runs: list[int] = [0, *breaks.tolist(), len(candles)]
         self.after_hole = np.zeros(len(candles), bool)
         self.after_hole[breaks] = True
         self._kept: dict[tuple[int, int], Series] = {}
@@ -46,22 +51,26 @@ class Windowed:
         """The window with the first and the last time (UTC ms) at which it is the one."""
         block = now // self._step // BLOCK
         ends = (block + 1) * BLOCK * self._step - 1
-        newest = int(self._times.searchsorted(now - self._step, side="right")) - 1
-        following = int(self._times[newest + 1]) + self._step - 1 if newest + 1 < len(self._times) else ends
+        newest = self._before(now - self._step + 1) - 1
+        following = self._times[newest + 1] + self._step - 1 if newest + 1 < len(self._times) else ends
         if newest < 0 or self._times[newest] < (block * BLOCK - WARM) * self._step:
             return now, following, self._empty
-        run = int(self._runs.searchsorted(newest, side="right")) - 1
-        start, end = self._cut(block, run)
+        start, end = self._cut(block, bisect_right(self._runs, newest) - 1)
         # It holds until the block ends, or until the first candle of another run has closed.
         if end < len(self._times):
-            ends = min(ends, int(self._times[end]) + self._step - 1)
+            ends = min(ends, self._times[end] + self._step - 1)
         return now, ends, self._series(start, end)
+
+    def _before(self, time: int) -> int:
+        """How many candles open before `time` (UTC ms)."""
+        if len(self._runs) == 2 and self._times:
+            return min(max(-((self._times[0] - time) // self._step), 0), len(self._times))
+        return bisect_left(self._times, time)
 
     def _cut(self, block: int, run: int) -> tuple[int, int]:
         """The rows of the window that serves a block, of one unbroken run of candles."""
         anchor, beyond = (block * BLOCK - WARM) * self._step, ((block + 1) * BLOCK - 1) * self._step
-        start = max(int(self._times.searchsorted(anchor)), int(self._runs[run]))
-        return start, min(int(self._times.searchsorted(beyond)), int(self._runs[run + 1]))
+        return max(self._before(anchor), self._runs[run]), min(self._before(beyond), self._runs[run + 1])
 
     def _series(self, start: int, end: int) -> Series:
         if (start, end) not in self._kept:
@@ -91,11 +100,10 @@ class Windowed:
     def _computed(self, name: str) -> Floats:
         values = np.full(len(self.candles), np.nan)
         # The block of a candle is that of the moment at which it closes.
-        blocks = (self._times // self._step + 1) // BLOCK
+        blocks = (self.candles.time // self._step + 1) // BLOCK
         cuts = np.union1d(np.flatnonzero(np.diff(blocks)) + 1, self._runs)
         for first, last in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True) if len(self.candles) else ():
-            run = int(self._runs.searchsorted(first, side="right")) - 1
-            start, end = self._cut(int(blocks[first]), run)
+            start, end = self._cut(int(blocks[first]), bisect_right(self._runs, first) - 1)
             found = Series(self.timeframe, self.candles[start:end]).indicator(name)
             values[first:last] = found[first - start : last - start]
         return values

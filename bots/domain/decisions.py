@@ -11,11 +11,11 @@ from typing import Any
 from markets.domain.candles import TIMEFRAMES
 from markets.domain.frozen import quick
 
-from .answer_schema import Action, read_fields, schema
+from .answer_fields import Action, read_fields
 from .exit_plan import Condition
 from .untrusted import Refusal, Unfit, fraction, shown, text
 
-__all__ = ["Action", "Answer", "Proposal", "RefusedItem", "parse", "schema"]
+__all__ = ["Action", "Answer", "Proposal", "RefusedItem", "parse"]
 
 MOST_ITEMS = 100
 SYMBOL_LENGTH, REASON_LENGTH, SUMMARY_LENGTH = 60, 300, 1000

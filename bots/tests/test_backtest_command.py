@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -13,8 +14,9 @@ from bots.backtests import loader, options
 from bots.tests.builders import d
 from bots.tests.test_backtest_engine import START, minutes
 from markets import history
-from markets.domain.candles import MINUTE, instant
+from markets.domain.candles import MINUTE, TIMEFRAMES, Candles, instant
 from markets.listing import ensure_instrument
+from markets.models import Candle, Instrument
 
 pytestmark = pytest.mark.django_db
 BTC = "BTC/USDT:USDT"
@@ -72,6 +74,28 @@ def test_a_coarser_timeframe_is_built_from_the_stored_one_and_walked_in_it(store
     assert (told["timeframe"], told["walked"], told["candles"]) == ("5m", "1m", 1500)
 
 
+def test_a_timeframe_that_is_stored_for_other_years_alone_is_built_from_the_finer_one(stored):
+    bitcoin = Instrument.objects.get(symbol=BTC)
+    years_ago = Candles.of([(n * TIMEFRAMES["5m"], 100.0, 101.0, 99.0, 100.0, 1.0) for n in range(1, 50)])
+    history.append(candles={(bitcoin.pk, "5m"): years_ago})
+
+    told = run("--from", f"{instant(START):%Y-%m-%d}", timeframe="5m", decider="house:trend")[0]
+
+    assert (told["timeframe"], told["walked"], told["candles"]) == ("5m", "1m", 1500)
+
+
+def test_candles_read_in_parts_are_those_that_are_stored(stored, monkeypatch):
+    bitcoin = Instrument.objects.get(symbol=BTC)
+    Candle.objects.of(bitcoin, "1m").filter(open_time__in=[START + n * MINUTE for n in range(90, 230)]).delete()
+    monkeypatch.setattr(loader, "_AT_ONCE", 100)
+
+    [listed] = loader.load(exchange="binanceusdm", symbols=[BTC], timeframes=["1m"]).listed
+
+    whole = history.load(bitcoin, "1m")
+    assert len(whole) == 1360
+    assert all(np.array_equal(one, other) for one, other in zip(listed.candles.columns(), whole.columns(), strict=True))
+
+
 def test_a_period_in_each_form(stored):
     first = f"{instant(START + 600 * MINUTE):%Y-%m-%dT%H:%M}"
 
@@ -117,6 +141,13 @@ def test_what_cannot_be_is_said_in_a_sentence(stored, words, sentence):
     with pytest.raises(CommandError, match=sentence) as refused:
         run(*more, **named)
     assert refused.value.returncode == 2
+
+
+def test_spot_is_refused_before_anything_is_read(stored):
+    ensure_instrument(exchange="binanceusdm", symbol="BTC/USDT", sample=minutes(3, 100))
+
+    with pytest.raises(CommandError, match=r"Only linear perpetuals trade here, and BTC/USDT is spot\."):
+        run(symbols="BTC/USDT")
 
 
 def test_an_exchange_without_candles_is_said():

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bots.domain.decisions import Action, Answer, Proposal, RefusedItem, parse, schema
+from bots.domain.answer_schema import schema
+from bots.domain.decisions import Action, Answer, Proposal, RefusedItem, parse
 from bots.domain.exit_plan import CloseBelow
 from bots.tests.builders import BTC, ETH
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bots.domain import reading
-from bots.domain.answer_schema import Action
+from bots.domain.answer_fields import Action
 from bots.domain.decisions import parse
 from bots.domain.judgement import judge
 from bots.models import Bot, Budget, Cycle, CycleStatus, ModelCall, RiskPolicy

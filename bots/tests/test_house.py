@@ -11,7 +11,8 @@ import pytest
 from bots import deciders
 from bots.deciders import registry
 from bots.deciders.house import STRATEGIES
-from bots.domain.decisions import parse, schema
+from bots.domain.answer_schema import schema
+from bots.domain.decisions import parse
 from bots.domain.frequency import frequency
 from bots.domain.judgement import Outcome, judge
 from bots.domain.policy import PRESETS
