@@ -211,7 +211,7 @@ class Backtest:
         return holds(condition, self._view(self.market.courses[symbol], now, milliseconds(now)))
 
     def _quote(self, symbol: str) -> QuoteView:
-        found = self._priced(symbol)
+        found = self._quotes.get(symbol) or self._priced(symbol)
         if found is None:
             raise LookupError(f"There is no price of {symbol} yet.")
         return found

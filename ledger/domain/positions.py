@@ -9,8 +9,10 @@ from decimal import Decimal
 from markets.domain.frozen import quick
 from markets.domain.holdings import Holding
 from markets.domain.margin import initial_margin
-from markets.domain.orders import Fill
+from markets.domain.orders import Fill, Side
 from markets.domain.rounding import ZERO, round_cash, round_cash_up
+
+_BUY = Side.BUY
 
 
 @quick
@@ -35,7 +37,7 @@ class Figures:
 
     def with_result(self, amount: Decimal) -> "Figures":
         """After a result without a trade: what a liquidation took or gave back."""
-        return replace(self, realised=self.realised + amount)
+        return replace(self, realised=self.realised + amount) if amount else self
 
 
 def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Figures | None]:
@@ -44,12 +46,12 @@ def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Fi
     `leverage` is that of the order: an entry adds its value over leverage to the isolated margin, an exit gives
     margin back in proportion.
     """
-    opposing = figures.quantity * fill.side.sign < 0
-    closing = min(fill.quantity, abs(figures.quantity)) if opposing else ZERO
-    opening = fill.quantity - closing
-    if not closing:
+    held = figures.quantity
+    if not (held < 0 if fill.side is _BUY else held > 0):
         # A result without a position to close: the venue knew of one that we did not. Its cash moved all the same.
-        return _entered(figures, fill, opening, fill.fee, leverage).with_result(fill.realised), None
+        return _entered(figures, fill, fill.quantity, fill.fee, leverage).with_result(fill.realised), None
+    closing = min(fill.quantity, abs(held))
+    opening = fill.quantity - closing
     closing_fee = round_cash(fill.fee * closing / fill.quantity) if opening else fill.fee
     ended = _exited(figures, fill, closing, closing_fee)
     begun = _entered(Figures(), fill, opening, fill.fee - closing_fee, leverage) if opening else None

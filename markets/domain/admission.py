@@ -7,13 +7,11 @@ insufficient_margin and not_live.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
-from .frozen import quick
 from .instruments import InstrumentRules
 from .margin import tier_of
-from .orders import OrderRequest, OrderType, Refused, Side, VenuePosition
+from .orders import OrderRequest, OrderType, Refused, Side
 from .rounding import ZERO, plain
 from .snapshot import QuoteView
 from .venue_state import VenueOrder, VenueState, level
@@ -25,29 +23,22 @@ LONGEST_CLIENT_ID = 64
 LARGEST = Decimal(10) ** 15
 
 
-@quick
-@dataclass(frozen=True, slots=True)
 class Application:
-    """An order at the door: the request, what the account has and what the market is."""
+    """An order at the door: the request, what the account has and what the market is.
 
-    state: VenueState
-    request: OrderRequest
-    quote: QuoteView
-    rules: InstrumentRules
+    `level` is its own price or trigger, `price` what it is valued at: that, else the side of the quote that it takes.
+    `opposing`: it would reduce the position.
+    """
 
-    @property
-    def position(self) -> VenuePosition | None:
-        return self.state.positions.get(self.request.symbol)
+    __slots__ = ("level", "opposing", "position", "price", "quote", "request", "rules", "state")
 
-    @property
-    def opposing(self) -> bool:
-        held = self.position
-        return held is not None and held.quantity * self.request.side.sign < 0
-
-    @property
-    def price(self) -> Decimal:
-        """What the order is valued at: its own price or trigger, else the side of the quote that it takes."""
-        return level(self.request) or (self.quote.ask if self.request.side is _BUY else self.quote.bid)
+    def __init__(self, state: VenueState, request: OrderRequest, quote: QuoteView, rules: InstrumentRules) -> None:
+        self.state, self.request, self.quote, self.rules = state, request, quote, rules
+        buying = request.side is _BUY
+        self.position = held = state.positions.get(request.symbol)
+        self.opposing = held is not None and (held.quantity < 0 if buying else held.quantity > 0)
+        self.level = level(request)
+        self.price = self.level or (quote.ask if buying else quote.bid)
 
 
 def refusal(application: Application) -> Refused | None:
@@ -76,7 +67,7 @@ def met_falling(request: OrderRequest) -> bool:
 def _identity(a: Application) -> Refused | None:
     if not 1 <= len(a.request.client_id) <= LONGEST_CLIENT_ID:
         return Refused("client_id_invalid", f"A client id has 1 to {LONGEST_CLIENT_ID} characters.")
-    if a.state.order(a.request.client_id):
+    if a.state.orders and a.state.order(a.request.client_id):
         return Refused("duplicate_client_id", f"A live order has the client id {a.request.client_id} already.")
     if a.rules.kind != "perpetual":
         return Refused("not_supported", f"Only linear perpetuals trade here, and {a.rules.symbol} is {a.rules.kind}.")
@@ -95,16 +86,16 @@ def _shape(a: Application) -> Refused | None:
 
 
 def _sane(value: Decimal | None) -> bool:
-    return value is not None and value.is_finite() and 0 < value < LARGEST
+    return value is not None and value.is_finite() and ZERO < value < LARGEST
 
 
 def _precision(a: Application) -> Refused | None:
+    price = a.level
     if a.request.quantity % a.rules.step:
         return Refused(
             "quantity_precision",
             f"The quantity {plain(a.request.quantity)} is not a multiple of the step {plain(a.rules.step)}.",
         )
-    price = level(a.request)
     if price is not None and price % a.rules.tick:
         return Refused(
             "price_precision",
@@ -115,10 +106,8 @@ def _precision(a: Application) -> Refused | None:
 
 def _size(a: Application) -> Refused | None:
     quantity, rules = a.request.quantity, a.rules
-    held = a.position
-    closes = a.request.reduce_only and held is not None and quantity >= abs(held.quantity)
     # The rest of a position may be smaller than an order may be; closing it must stay possible.
-    if quantity < rules.min_quantity and not closes:
+    if quantity < rules.min_quantity and not _closes(a):
         return Refused(
             "quantity_too_small",
             f"The quantity {plain(quantity)} is below the minimum of {plain(rules.min_quantity)}.",
@@ -138,6 +127,11 @@ def _size(a: Application) -> Refused | None:
             f"{plain(rules.min_notional)}.",
         )
     return None
+
+
+def _closes(a: Application) -> bool:
+    held = a.position
+    return a.request.reduce_only and held is not None and a.request.quantity >= abs(held.quantity)
 
 
 def _reduction(a: Application) -> Refused | None:
@@ -168,8 +162,9 @@ def _leverage(a: Application) -> Refused | None:
     asked = a.request.leverage
     if asked < 1:
         return Refused("leverage_invalid", f"The leverage {asked} is below 1.")
-    beside = list(_beside(a))
-    size = a.request.quantity + (a.position.quantity * a.request.side.sign if a.position is not None else ZERO)
+    beside, size = list(_beside(a)), a.request.quantity
+    if a.position is not None:
+        size += a.position.quantity * a.request.side.sign
     for order in beside:
         size += order.remaining
     notional = size * a.price

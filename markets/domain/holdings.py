@@ -11,6 +11,8 @@ from .frozen import quick
 from .orders import Side
 from .rounding import ZERO, round_cash
 
+_BUY = Side.BUY
+
 
 def unrealised(quantity: Decimal, cost: Decimal, mark: Decimal) -> Decimal:
     """What a signed `quantity` that cost `cost` gains (+) or loses (-) if closed at `mark`, before fees."""
@@ -40,14 +42,17 @@ class Holding:
 
         A trade through flat closes the old holding and opens one on the other side.
         """
-        opposing = self.quantity * side.sign < 0
-        closing = min(quantity, abs(self.quantity)) if opposing else ZERO
-        kept, realised = self._closed(closing, price) if closing else (self, ZERO)
-        opening = quantity - closing
-        if not opening:
-            return kept, realised
+        buying, held = side is _BUY, self.quantity
+        if held < 0 if buying else held > 0:
+            closing = min(quantity, abs(held))
+            kept, realised = self._closed(closing, price)
+            opening = quantity - closing
+            if not opening:
+                return kept, realised
+        else:
+            kept, realised, opening = self, ZERO, quantity
         cost = kept.cost + round_cash(opening * price)
-        return Holding(kept.quantity + side.sign * opening, cost), realised
+        return Holding(kept.quantity + (opening if buying else -opening), cost), realised
 
     def _closed(self, quantity: Decimal, price: Decimal) -> tuple["Holding", Decimal]:
         size = abs(self.quantity)

@@ -3,7 +3,7 @@
 Every trade of the simulated venue passes `execute`, `liquidate` or `settled`. When one comes is not decided here.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -20,6 +20,7 @@ LIQUIDATED = "position liquidated"
 DELISTED = "instrument delisted"
 INSUFFICIENT_MARGIN = "insufficient margin"
 
+_BUY = Side.BUY
 # What rounding can add to the loss of one close: released cost, fee and released margin, a unit each.
 _ROUNDING = 3 * CASH_UNIT
 
@@ -35,13 +36,6 @@ class Execution:
     rules: InstrumentRules
     at: datetime
     maker: bool = False
-    value: Decimal = field(init=False)
-    fee: Decimal = field(init=False)
-
-    def __post_init__(self) -> None:
-        value = round_cash(self.quantity * self.price)
-        object.__setattr__(self, "value", value)
-        object.__setattr__(self, "fee", charge(value, self.fee_rate))
 
     @property
     def side(self) -> Side:
@@ -50,6 +44,14 @@ class Execution:
     @property
     def fee_rate(self) -> Decimal:
         return self.rules.maker_fee if self.maker else self.rules.taker_fee
+
+    @property
+    def value(self) -> Decimal:
+        return round_cash(self.quantity * self.price)
+
+    @property
+    def fee(self) -> Decimal:
+        return charge(self.value, self.fee_rate)
 
     def of(self, quantity: Decimal) -> "Execution":
         """The same of another quantity."""
@@ -88,7 +90,9 @@ def opposed(state: VenueState, order: VenueOrder) -> Decimal:
 def reducible(state: VenueState, request: OrderRequest) -> Decimal:
     """The same for an order that has not been placed."""
     held = state.positions.get(request.symbol)
-    return abs(held.quantity) if held is not None and held.quantity * request.side.sign < 0 else ZERO
+    if held is None or (held.quantity > 0) is (request.side is _BUY):
+        return ZERO
+    return abs(held.quantity)
 
 
 def _close(outcome: Outcome, execution: Execution) -> Outcome:
@@ -119,7 +123,7 @@ def _bearable(held: VenuePosition, execution: Execution) -> Decimal:
 
 def _open(outcome: Outcome, execution: Execution) -> Outcome:
     state, request = outcome.state, execution.order.request
-    resting = state.order(request.client_id)
+    resting = state.order(request.client_id) if state.orders else None
     freed = resting.reserved - execution.traded.reserved if resting is not None else ZERO
     margin = initial_margin(execution.value, request.leverage)
     if margin + execution.fee > available(state) + freed:
@@ -205,9 +209,8 @@ def settled(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: dateti
 
 
 def last_report(outcome: Outcome, client_id: str) -> OrderReport:
-    """The newest report of an order. Raises StopIteration where there is none."""
-    return next(
-        report
-        for report in reversed(outcome.reports)
-        if isinstance(report, OrderReport) and report.client_id == client_id
-    )
+    """The newest report of an order. Raises LookupError where there is none."""
+    for report in reversed(outcome.reports):
+        if isinstance(report, OrderReport) and report.client_id == client_id:
+            return report
+    raise LookupError(f"There is no report of the order {client_id}.")
