@@ -18,7 +18,7 @@ from bots.domain.decisions import parse
 from bots.domain.exit_plan import Condition, holds
 from bots.domain.judgement import judge
 from bots.domain.locks import Lock
-from bots.domain.plan import Plan
+from bots.domain.plan import Outcome, Plan
 from bots.domain.policy import Policy
 from bots.domain.story import NOTHING_YET, OpenInterest
 from ledger.domain.enforcement import ENTRY_LIFETIME
@@ -163,7 +163,7 @@ class Backtest:
         answer = parse(raw, known=briefing.symbols, timeframes=self.setup.timeframes)
         plan = judge(briefing, answer)
         self._asked += 1
-        self._refused += sum(item.outcome == "refused" for item in plan.items)
+        self._refused += len([item for item in plan.items if item.outcome is Outcome.REFUSED])
         if self.heard is not None:
             self.heard(briefing, raw, plan)
         if plan.drafts:
@@ -345,12 +345,12 @@ class Backtest:
         if self._path and changes == self._changes:
             return
         self._changes = changes
-        held = tuple(
+        held = [
             (symbol, position.figures.quantity, position.figures.cost)
             for symbol, position in desk.positions.items()
             if position.open
-        )
-        self._path.append(Holdings(self._number, desk.cash, held))
+        ]
+        self._path.append(Holdings(self._number, desk.cash, tuple(held)))
 
     def _result(self) -> Result:
         desk = self.desk

@@ -25,6 +25,8 @@ from .windowed import Windowed
 
 # The first look ahead is short, because most trades are: each further one is four times as long.
 _FIRST_LOOK, _LONGEST_LOOK = 64, 65_536
+# So few candles are looked at sooner one by one than as arrays.
+_FEW = 32
 
 
 NO_CANDLES = Candles.of([])
@@ -162,6 +164,9 @@ class Course:
         has been met: at an open, or in the candle that ends there.
         """
         first, last = self._rows(number, until)
+        few = min(first + _FEW, last)
+        if first < few and min(self._lows[first:few]) > low and max(self._highs[first:few]) < high:
+            first = few
         lows, highs = self.candles.low, self.candles.high
         length = _FIRST_LOOK
         while first < last:

@@ -11,7 +11,7 @@ from bots.domain.briefing import Briefing
 from bots.domain.foresight import Foresight, Past
 from bots.domain.levels import percent_away
 from bots.domain.policy import Policy
-from bots.domain.risk import prices, unit_loss
+from bots.domain.risk import unit_loss, worst_fill
 from markets.domain.candles import Floats
 from markets.domain.snapshot import InstrumentView
 
@@ -61,7 +61,7 @@ class SmaCross:
         sign = 1 if long else -1
         stop = rules.price(price - sign * percent_away(price, Decimal(repr(self.stop))))
         target = rules.price(price + sign * percent_away(price, Decimal(repr(self.target))))
-        judged = prices(view, long, policy.max_slippage).judged
+        judged = worst_fill(view, long, policy.max_slippage)
         loss = unit_loss(judged, stop, long, policy.max_slippage, rules.taker_fee)
         part = Decimal(repr(self.share)) * loss / (price * policy.risk_per_trade)
         return {
