@@ -90,7 +90,7 @@ class SmaCross:
 
 def _above(view: InstrumentView, timeframe: str) -> list[bool] | None:
     """Whether the fast average was above the slow one at the last three candles, oldest first; None while unknown."""
-    fast, slow = view.recent(timeframe, FAST, 3).tolist(), view.recent(timeframe, SLOW, 3).tolist()
+    fast, slow = view.newest(timeframe, (FAST, SLOW), 3)
     # The slow average is the last to be known, and NaN alone differs from itself.
     if len(slow) < 3 or slow[0] != slow[0]:
         return None
