@@ -18,7 +18,17 @@ from ledger.domain.positions import after_fill
 from ledger.domain.trailing import trailed
 from markets.domain import venue
 from markets.domain.instruments import InstrumentRules
-from markets.domain.orders import Confirmed, Fill, Income, OrderReport, OrderRequest, OrderType, Report, Side
+from markets.domain.orders import (
+    Confirmed,
+    Fill,
+    Income,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Report,
+    Side,
+    VenueStatus,
+)
 from markets.domain.rounding import ZERO
 from markets.domain.snapshot import QuoteView
 from markets.domain.venue_state import Outcome, VenueState
@@ -88,15 +98,15 @@ class Desk:
             if item.draft is None:
                 continue
             invalidation = item.proposal.invalidation if item.proposal else None
-            adjusted |= item.draft.kind == Kind.ADJUST_EXITS
+            adjusted |= item.draft.kind is Kind.ADJUST_EXITS
             orders += self._committed(item.draft, invalidation)
         changed = self._send(orders)
         if adjusted or [position for position in changed if position.open]:
             self._protect(self._open())
 
     def _committed(self, draft: IntentDraft, invalidation: Condition | None) -> list[Order]:
-        position = self._opening(draft) if draft.kind == Kind.OPEN else self.positions[draft.symbol]
-        if draft.kind in (Kind.ADD, Kind.ADJUST_EXITS):
+        position = self._opening(draft) if draft.kind is Kind.OPEN else self.positions[draft.symbol]
+        if draft.kind is Kind.ADD or draft.kind is Kind.ADJUST_EXITS:
             for name in ("stop", "target", "trail", "expires_at"):
                 if (value := getattr(draft, name)) is not None:
                     setattr(position, name, value)
@@ -142,7 +152,8 @@ class Desk:
             if isinstance(answered.answer, Confirmed):
                 self.orders[asked.client_id] = order
                 order.resting, self.venue = True, answered.state
-                self._news += answered.reports
+                if answered.answer.report.status is not VenueStatus.OPEN:
+                    self._news += answered.reports
             else:
                 order.ended = order.refused = True
                 order.reason = getattr(answered.answer, "message", "")

@@ -14,7 +14,7 @@ from ledger.domain.portfolio import HeldPosition, PendingEntry, Portfolio
 from markets.domain.covariance import Covariance
 from markets.domain.frozen import quick
 from markets.domain.instruments import InstrumentRules
-from markets.domain.rounding import ZERO, nearest_to, round_cash_up
+from markets.domain.rounding import ONE, ZERO, nearest_to, round_cash_up
 from markets.domain.snapshot import InstrumentView
 
 from .briefing import Briefing
@@ -100,7 +100,7 @@ def prices(view: InstrumentView, long: bool, slippage: Decimal, limit: Decimal |
 def worst_fill(view: InstrumentView, long: bool, slippage: Decimal) -> Decimal:
     """The worst price that buying (selling) at the market may fill at: the executable side, worsened by `slippage`."""
     rules, quote = view.rules, view.quote
-    return rules.price_up(quote.ask * (1 + slippage)) if long else rules.price_down(quote.bid * (1 - slippage))
+    return rules.price_up(quote.ask * (ONE + slippage)) if long else rules.price_down(quote.bid * (ONE - slippage))
 
 
 @quick
@@ -245,7 +245,7 @@ class Context:
 
 def exit_price(stop: Decimal, long: bool, slippage: Decimal) -> Decimal:
     """What a stop is expected to fill at when it slips by `slippage`."""
-    return stop * (1 - slippage) if long else stop * (1 + slippage)
+    return stop * (ONE - slippage) if long else stop * (ONE + slippage)
 
 
 def unit_loss(price: Decimal, stop: Decimal, long: bool, slippage: Decimal, fee: Decimal) -> Decimal:

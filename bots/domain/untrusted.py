@@ -6,13 +6,12 @@ Nothing here trusts a type or a size. What does not fit is refused with a senten
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from markets.domain.rounding import ZERO, floor_to, nearest_to
+from markets.domain.rounding import ONE, ZERO, floor_to, nearest_to
 
 FRACTION_UNIT = Decimal("0.000001")
 PRICE_UNIT = Decimal("0.000000000001")
 LARGEST = Decimal(10) ** 12
 _SHOWN = 40
-_ONE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def number(value: object, field: str) -> Decimal:
 def fraction(value: object, field: str, *, above_zero: bool = False, below_one: bool = False) -> Decimal:
     """A number from 0 to 1, cut (never rounded up) to six decimals; else raises `Unfit`."""
     found = floor_to(number(value, field), FRACTION_UNIT)
-    if not ZERO <= found <= _ONE or (above_zero and not found) or (below_one and found == _ONE):
+    if not ZERO <= found <= ONE or (above_zero and not found) or (below_one and found == ONE):
         low = "above 0" if above_zero else "at least 0"
         high = "below 1" if below_one else "at most 1"
         raise Unfit("out_of_range", f"{field} must be {low} and {high}, not {shown(value)}.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from markets.domain.frozen import quick
-from markets.domain.holdings import Holding
+from markets.domain.holdings import traded
 from markets.domain.margin import initial_margin
 from markets.domain.orders import Fill, Side
 from markets.domain.rounding import ZERO, round_cash, round_cash_up
@@ -59,12 +59,12 @@ def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Fi
 
 
 def _entered(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal, leverage: int) -> Figures:
-    holding, _ = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
+    held, cost, _ = traded(figures.quantity, figures.cost, fill.side, quantity, fill.price)
     value = quantity * fill.price
     return Figures(
-        quantity=holding.quantity,
-        cost=holding.cost,
-        size=max(figures.size, abs(holding.quantity)),
+        quantity=held,
+        cost=cost,
+        size=max(figures.size, abs(held)),
         entry_value=figures.entry_value + value,
         entry_quantity=figures.entry_quantity + quantity,
         exit_value=figures.exit_value,
@@ -76,16 +76,16 @@ def _entered(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal, leve
 
 
 def _exited(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal) -> Figures:
-    holding, _ = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
+    held, cost, _ = traded(figures.quantity, figures.cost, fill.side, quantity, fill.price)
     return Figures(
-        quantity=holding.quantity,
-        cost=holding.cost,
+        quantity=held,
+        cost=cost,
         size=figures.size,
         entry_value=figures.entry_value,
         entry_quantity=figures.entry_quantity,
         exit_value=figures.exit_value + quantity * fill.price,
         exit_quantity=figures.exit_quantity + quantity,
-        margin=round_cash_up(figures.margin * abs(holding.quantity) / abs(figures.quantity)),
+        margin=round_cash_up(figures.margin * abs(held) / abs(figures.quantity)),
         # The venue's own figure: a computed one would differ from its wallet in the last unit.
         realised=figures.realised + fill.realised,
         fees=figures.fees + fee,

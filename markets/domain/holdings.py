@@ -20,6 +20,32 @@ def unrealised(quantity: Decimal, cost: Decimal, mark: Decimal) -> Decimal:
     return value - cost if quantity > 0 else cost - value
 
 
+def traded(
+    held: Decimal, cost: Decimal, side: Side, quantity: Decimal, price: Decimal
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Signed quantity and cost after a trade of `quantity` > 0 at `price`, and the realised result before fees.
+
+    A trade through flat closes the old holding and opens one on the other side.
+    """
+    realised, buying, opening = ZERO, side is _BUY, quantity
+    if held < 0 if buying else held > 0:
+        closing = min(quantity, abs(held))
+        held, cost, realised = _closed(held, cost, closing, price)
+        opening = quantity - closing
+        if not opening:
+            return held, cost, realised
+    return held + (opening if buying else -opening), cost + round_cash(opening * price), realised
+
+
+def _closed(held: Decimal, cost: Decimal, quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    size = abs(held)
+    released = cost if quantity == size else round_cash(cost * quantity / size)
+    value = round_cash(quantity * price)
+    if held > 0:
+        return held - quantity, cost - released, value - released
+    return held + quantity, cost - released, released - value
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class Holding:
@@ -38,26 +64,6 @@ class Holding:
         return unrealised(self.quantity, self.cost, mark)
 
     def traded(self, side: Side, quantity: Decimal, price: Decimal) -> tuple["Holding", Decimal]:
-        """The holding after a trade of `quantity` > 0 at `price`, and the realised result before fees.
-
-        A trade through flat closes the old holding and opens one on the other side.
-        """
-        buying, held = side is _BUY, self.quantity
-        if held < 0 if buying else held > 0:
-            closing = min(quantity, abs(held))
-            kept, realised = self._closed(closing, price)
-            opening = quantity - closing
-            if not opening:
-                return kept, realised
-        else:
-            kept, realised, opening = self, ZERO, quantity
-        cost = kept.cost + round_cash(opening * price)
-        return Holding(kept.quantity + (opening if buying else -opening), cost), realised
-
-    def _closed(self, quantity: Decimal, price: Decimal) -> tuple["Holding", Decimal]:
-        size = abs(self.quantity)
-        released = self.cost if quantity == size else round_cash(self.cost * quantity / size)
-        value = round_cash(quantity * price)
-        if self.quantity > 0:
-            return Holding(self.quantity - quantity, self.cost - released), value - released
-        return Holding(self.quantity + quantity, self.cost - released), released - value
+        """The holding after a trade, and the realised result: see `traded`."""
+        held, cost, realised = traded(self.quantity, self.cost, side, quantity, price)
+        return Holding(held, cost), realised

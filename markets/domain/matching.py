@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from .frozen import quick
-from .holdings import Holding
+from .holdings import traded
 from .instruments import InstrumentRules
 from .margin import bankruptcy_price, initial_margin
 from .orders import Fill, Income, OrderReport, OrderRequest, Side, VenuePosition, VenueStatus
@@ -99,11 +99,11 @@ def _close(outcome: Outcome, execution: Execution) -> Outcome:
     held = outcome.state.positions[execution.rules.symbol]
     price = _bearable(held, execution)
     execution = execution if price == execution.price else replace(execution, price=price)
-    holding, realised = Holding(held.quantity, held.cost).traded(execution.side, execution.quantity, execution.price)
-    margin = round_cash_up(held.margin * abs(holding.quantity) / abs(held.quantity))
-    left = VenuePosition(held.symbol, holding.quantity, holding.cost, margin, held.leverage)
+    quantity, cost, realised = traded(held.quantity, held.cost, execution.side, execution.quantity, execution.price)
+    margin = round_cash_up(held.margin * abs(quantity) / abs(held.quantity))
+    left = VenuePosition(held.symbol, quantity, cost, margin, held.leverage)
     outcome = _booked(outcome, execution, left, realised)
-    return outcome if left.quantity else expire(outcome, held.symbol, POSITION_CLOSED, execution.at)
+    return outcome if quantity else expire(outcome, held.symbol, POSITION_CLOSED, execution.at)
 
 
 def _bearable(held: VenuePosition, execution: Execution) -> Decimal:
@@ -129,8 +129,8 @@ def _open(outcome: Outcome, execution: Execution) -> Outcome:
     if margin + execution.fee > available(state) + freed:
         return cancelled(outcome, execution.order, INSUFFICIENT_MARGIN, execution.at)
     held = state.positions.get(request.symbol) or VenuePosition(request.symbol, ZERO, ZERO, ZERO, request.leverage)
-    holding, _ = Holding(held.quantity, held.cost).traded(execution.side, execution.quantity, execution.price)
-    grown = VenuePosition(held.symbol, holding.quantity, holding.cost, held.margin + margin, held.leverage)
+    quantity, cost, _ = traded(held.quantity, held.cost, execution.side, execution.quantity, execution.price)
+    grown = VenuePosition(held.symbol, quantity, cost, held.margin + margin, held.leverage)
     return _booked(outcome, execution, grown, ZERO)
 
 
@@ -175,7 +175,7 @@ def liquidate(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: date
     state = outcome.state
     held = state.positions[rules.symbol]
     side, size = Side.of(-held.quantity), abs(held.quantity)
-    _, realised = Holding(held.quantity, held.cost).traded(side, size, price)
+    _, _, realised = traded(held.quantity, held.cost, side, size, price)
     trade_id = str(state.trades + 1)
     fill = Fill(
         trade_id=trade_id, client_id=None, symbol=rules.symbol, side=side, quantity=size, price=price,
@@ -196,7 +196,7 @@ def settled(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: dateti
     held = outcome.state.positions.get(rules.symbol)
     if held is not None:
         side, size = Side.of(-held.quantity), abs(held.quantity)
-        _, realised = Holding(held.quantity, held.cost).traded(side, size, price)
+        _, _, realised = traded(held.quantity, held.cost, side, size, price)
         fill = Fill(
             trade_id=str(outcome.state.trades + 1), client_id=None, symbol=rules.symbol, side=side, quantity=size,
             price=price, fee=ZERO, fee_currency=rules.settle, maker=False, realised=realised, at=at,

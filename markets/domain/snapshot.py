@@ -14,7 +14,7 @@ from . import indicators
 from .candles import TIMEFRAMES, Candles, Floats, milliseconds
 from .frozen import quick
 from .instruments import InstrumentRules
-from .rounding import ZERO, round_cash
+from .rounding import ONE, ZERO, round_cash
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,8 +98,8 @@ class QuoteView:
         Bid and ask are the half spread of the rules away from `last`, rounded outward to the tick; the mark is
         `last`. Replay, simulation and backtest all quote through here, so that they trade alike.
         """
-        bid = max(rules.price_down(last * (1 - rules.half_spread)), rules.tick)
-        ask = rules.price_up(last * (1 + rules.half_spread))
+        bid = max(rules.price_down(last * (ONE - rules.half_spread)), rules.tick)
+        ask = rules.price_up(last * (ONE + rules.half_spread))
         return cls(last, bid, ask, last, at, round_cash(liquidity), funding_rate, next_funding_at)
 
 
