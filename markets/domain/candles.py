@@ -32,10 +32,9 @@ def milliseconds(at: datetime) -> int:
     return (at - _EPOCH) // _MILLISECOND
 
 
-@lru_cache(maxsize=256)
 def instant(ms: int) -> datetime:
     """The aware UTC datetime of UTC milliseconds."""
-    return _EPOCH + timedelta(milliseconds=int(ms))
+    return _EPOCH + int(ms) * _MILLISECOND
 
 
 @dataclass(frozen=True, slots=True, eq=False)
