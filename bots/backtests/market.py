@@ -68,7 +68,9 @@ class Course:
         whole = len(self._time) and self._time[-1] - self._time[0] == (len(self._time) - 1) * step
         # In a series without holes a row is found by counting.
         self._offset = (start - int(self._time[0])) // step if whole else None
-        self._count = len(self._time)
+        # The instants at which such a series has a candle, up to the end.
+        offset = self._offset or 0
+        self._least, self._beyond = -offset, min(-((start - end) // step), len(self._time) - offset)
         self.tick = float(listed.rules.tick)
         self.funding = self._due(listed.funding)
         self._settlements = sorted(self.funding)
@@ -78,12 +80,11 @@ class Course:
 
     def row(self, number: int) -> int | None:
         """The row of the candle that opens at instant `number`; None where there is none."""
+        if self._offset is not None:
+            return number + self._offset if self._least <= number < self._beyond else None
         time = self._start + number * self._step
         if time >= self._end:
             return None
-        if self._offset is not None:
-            row = number + self._offset
-            return row if 0 <= row < self._count else None
         row = int(self._time.searchsorted(time))
         return row if row < len(self._time) and self._time[row] == time else None
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,11 +60,11 @@ class SmaCross:
     def _entry(self, briefing: Briefing, view: InstrumentView, long: bool, timeframe: str) -> Raw:
         policy, rules, price = briefing.policy, view.rules, view.quote.last
         sign = 1 if long else -1
-        stop = rules.price(price - sign * percent_away(price, Decimal(repr(self.stop))))
-        target = rules.price(price + sign * percent_away(price, Decimal(repr(self.target))))
+        stop = rules.price(price - sign * percent_away(price, _exact(self.stop)))
+        target = rules.price(price + sign * percent_away(price, _exact(self.target)))
         judged = worst_fill(view, long, policy.max_slippage)
         loss = unit_loss(judged, stop, long, policy.max_slippage, rules.taker_fee)
-        part = Decimal(repr(self.share)) * loss / (price * policy.risk_per_trade)
+        part = _exact(self.share) * loss / (price * policy.risk_per_trade)
         return {
             "symbol": view.symbol,
             "action": "open_long" if long else "open_short",
@@ -86,6 +87,11 @@ class SmaCross:
         crossed = up | down
         late = np.concatenate([[False], crossed[:-1]])
         return Foresight(timeframe, flat=crossed | late, long=down, short=up)
+
+
+@lru_cache
+def _exact(parameter: float) -> Decimal:
+    return Decimal(repr(parameter))
 
 
 def _above(view: InstrumentView, timeframe: str) -> list[bool] | None:
