@@ -295,7 +295,8 @@ class Desk:
         return position.fit and position.trail is None and position.planned and not due
 
     def _open(self) -> list[Position]:
-        return [position for position in self.positions.values() if position.open]
+        # None of them has closed: who has is not among them.
+        return [position for position in self.positions.values() if position.opened_at is not None]
 
     def _enforce(self, held: Sequence[Position]) -> None:
         due = [position for position in held if self._due(position)]

@@ -3,7 +3,7 @@
 What a decider can tell beforehand is in `bots.domain.foresight`. Where a candle is missing nothing is foreseen.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -93,10 +93,12 @@ class Moments:
 
         `sides` tells by symbol what is held: 0 nothing, 1 a long, 2 a short; None: an entry is on its way.
         """
-        if not self._foreseen or None in sides.values():
+        if not self._foreseen:
             return min(self._next_slot(number), until)
         for symbol, side in sides.items():
-            moments = self._masks[symbol][side or 0]
+            if side is None:
+                return min(self._next_slot(number), until)
+            moments = self._masks[symbol][side]
             place = bisect_right(moments, number)
             if place < len(moments) and moments[place] < until:
                 until = moments[place]
@@ -110,4 +112,13 @@ class Moments:
 
     def asks(self, number: int, sides: Mapping[str, int | None]) -> bool:
         """Whether the decider must be asked at the slot of this instant."""
-        return not self._foreseen or self.following(number - 1, sides, number + 1) == number
+        if not self._foreseen:
+            return True
+        for symbol, side in sides.items():
+            if side is None:
+                return True
+            moments = self._masks[symbol][side]
+            place = bisect_left(moments, number)
+            if place < len(moments) and moments[place] == number:
+                return True
+        return False

@@ -49,6 +49,8 @@ def text(value: object, longest: int) -> str:
     """A text without control characters and lone surrogates, cut to `longest`; empty for anything else."""
     if not isinstance(value, str):
         return ""
+    if len(value) <= longest and value.isprintable():
+        return value.strip()
     clean = value[: 2 * longest]
     if not clean.isprintable():
         clean = "".join(c if c.isprintable() else " " for c in clean)

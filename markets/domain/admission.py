@@ -43,7 +43,8 @@ class Application:
 
 def refusal(application: Application) -> Refused | None:
     """The first rule that refuses, in the order of `RULES`; None where the order may be placed."""
-    for rule in RULES:
+    asked = application.request
+    for rule in _APPLYING[asked.type in TRIGGERED, asked.reduce_only]:
         if refused := rule(application):
             return refused
     return None
@@ -135,7 +136,7 @@ def _closes(a: Application) -> bool:
 
 
 def _reduction(a: Application) -> Refused | None:
-    if not a.request.reduce_only or a.opposing:
+    if a.opposing:
         return None
     if a.position is None:
         return Refused("no_position", f"There is no position in {a.request.symbol} that the order could reduce.")
@@ -147,7 +148,7 @@ def _reduction(a: Application) -> Refused | None:
 
 def _trigger(a: Application) -> Refused | None:
     # As Binance does (error -2021): else a stop on the wrong side would be a market order in disguise.
-    if a.request.type in TRIGGERED and fires(a.request, a.quote.last):
+    if fires(a.request, a.quote.last):
         return Refused(
             "would_trigger",
             f"The {a.request.type} to {a.request.side} at {plain(a.price)} would trigger at once: "
@@ -157,8 +158,6 @@ def _trigger(a: Application) -> Refused | None:
 
 
 def _leverage(a: Application) -> Refused | None:
-    if a.request.reduce_only:
-        return None
     asked = a.request.leverage
     if asked < 1:
         return Refused("leverage_invalid", f"The leverage {asked} is below 1.")
@@ -195,6 +194,14 @@ def _beside(a: Application) -> Iterator[VenueOrder]:
             yield order
 
 
-RULES: tuple[Callable[[Application], Refused | None], ...] = (
-    _identity, _shape, _precision, _reduction, _size, _trigger, _leverage,
-)  # fmt: skip
+Rule = Callable[[Application], Refused | None]
+RULES: tuple[Rule, ...] = (_identity, _shape, _precision, _reduction, _size, _trigger, _leverage)
+
+
+def _applying(triggered: bool, reduces: bool) -> tuple[Rule, ...]:
+    """Those that can refuse such an order at all."""
+    others = {rule for rule, may in ((_trigger, triggered), (_reduction, reduces), (_leverage, not reduces)) if not may}
+    return tuple(rule for rule in RULES if rule not in others)
+
+
+_APPLYING = {(one, other): _applying(one, other) for one in (True, False) for other in (True, False)}
