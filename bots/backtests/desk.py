@@ -18,7 +18,17 @@ from ledger.domain.positions import after_fill
 from ledger.domain.trailing import trailed
 from markets.domain import venue
 from markets.domain.instruments import InstrumentRules
-from markets.domain.orders import Confirmed, Fill, Income, OrderReport, OrderRequest, OrderType, Report, Side
+from markets.domain.orders import (
+    Confirmed,
+    Fill,
+    Income,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Report,
+    Side,
+    VenueStatus,
+)
 from markets.domain.rounding import ZERO
 from markets.domain.snapshot import QuoteView
 from markets.domain.venue_state import Outcome, VenueState
@@ -26,6 +36,7 @@ from markets.domain.venue_state import Outcome, VenueState
 from .records import Order, Position, Trade
 
 BOOK = 1
+_PROTECTIVE = {"stop": OrderType.STOP, "target": OrderType.TARGET}
 
 
 class Desk:
@@ -87,15 +98,15 @@ class Desk:
             if item.draft is None:
                 continue
             invalidation = item.proposal.invalidation if item.proposal else None
-            adjusted |= item.draft.kind == Kind.ADJUST_EXITS
+            adjusted |= item.draft.kind is Kind.ADJUST_EXITS
             orders += self._committed(item.draft, invalidation)
         changed = self._send(orders)
-        if adjusted or any(position.open for position in changed):
+        if adjusted or [position for position in changed if position.open]:
             self._protect(self._open())
 
     def _committed(self, draft: IntentDraft, invalidation: Condition | None) -> list[Order]:
-        position = self._opening(draft) if draft.kind == Kind.OPEN else self.positions[draft.symbol]
-        if draft.kind in (Kind.ADD, Kind.ADJUST_EXITS):
+        position = self._opening(draft) if draft.kind is Kind.OPEN else self.positions[draft.symbol]
+        if draft.kind is Kind.ADD or draft.kind is Kind.ADJUST_EXITS:
             for name in ("stop", "target", "trail", "expires_at"):
                 if (value := getattr(draft, name)) is not None:
                     setattr(position, name, value)
@@ -132,17 +143,17 @@ class Desk:
         """Send all, then book all: what an order in the middle changes is not known to those after it."""
         refused = []
         for order in orders:
-            asked = order.request
-            rules, quote = self.rules[asked.symbol], self._quote(asked.symbol)
-            answered = venue.submit(self.venue, asked, quote, rules, self.now)
-            order.position.orders.append(order)
-            order.position.fits = None
+            asked, position = order.request, order.position
+            answered = venue.submit(self.venue, asked, self._quote(asked.symbol), position.rules, self.now)
+            position.orders.append(order)
+            position.fits = None
             if self.placed is not None:
                 self.placed.append(order)
             if isinstance(answered.answer, Confirmed):
                 self.orders[asked.client_id] = order
                 order.resting, self.venue = True, answered.state
-                self._news += answered.reports
+                if answered.answer.report.status is not VenueStatus.OPEN:
+                    self._news += answered.reports
             else:
                 order.ended = order.refused = True
                 order.reason = getattr(answered.answer, "message", "")
@@ -184,10 +195,9 @@ class Desk:
                 if not report.status.live:
                     order.ended, order.resting, order.reason = True, False, report.reason
                     ended.append(order)
-        for report in news:
-            if isinstance(report, Fill):
+            elif isinstance(report, Fill):
                 self._book_fill(report, changed)
-            elif isinstance(report, Income):
+            else:
                 self._book_income(report, changed)
         for order in ended:
             position = order.position
@@ -270,7 +280,7 @@ class Desk:
         """
         self._collect()
         held, acts = self._open(), self.acts
-        if held and not all(map(self._at_rest, held)):
+        if [position for position in held if not self._at_rest(position)]:
             self._enforce(held)
         if self.orders and self._tidy != self.acts:
             self._sweep_orphans()
@@ -285,7 +295,8 @@ class Desk:
         return position.fit and position.trail is None and position.planned and not due
 
     def _open(self) -> list[Position]:
-        return [position for position in self.positions.values() if position.open]
+        # None of them has closed: who has is not among them.
+        return [position for position in self.positions.values() if position.opened_at is not None]
 
     def _enforce(self, held: Sequence[Position]) -> None:
         due = [position for position in held if self._due(position)]
@@ -330,9 +341,9 @@ class Desk:
         among = [position for position in self._open() if position in positions]
         beyond = [position for position in among if position.planned and self._exposed(position)]
         self._close_all(beyond)
-        for order in place:
-            position = order.position
-            if position.open and all(other.resting for other in place if other.position is position):
+        refused = [order.position for order in place if not order.resting]
+        for position in [order.position for order in place if order.position not in refused]:
+            if position.open:
                 position.fits = (position.figures, position.stop, position.target)
 
     def _trail(self, position: Position) -> None:
@@ -342,6 +353,7 @@ class Desk:
 
     def _brackets(self, position: Position, place: list[Order], cancel: list[tuple[Order, Order | None]]) -> None:
         quantity, live = position.figures.quantity, position.live("stop", "target")
+        side = Side.of(-quantity)
         resting = [Resting(n, o.role, o.request.trigger or ZERO, o.remaining) for n, o in enumerate(live)]
         wanted = needed(abs(quantity), position.stop, self._target(position), resting)
         if not wanted.place and not wanted.cancel and position.stop is not None:
@@ -349,8 +361,8 @@ class Desk:
         successors: dict[int, Order] = {}
         for one in wanted.place:
             request = OrderRequest(
-                self._id(), position.symbol, Side.of(-quantity), OrderType(one.role), one.quantity,
-                trigger=one.trigger, reduce_only=True, leverage=position.leverage,
+                self._id(), position.rules.symbol, side, _PROTECTIVE[one.role], one.quantity, None, one.trigger, True,
+                position.leverage,
             )  # fmt: skip
             order = Order(request, one.role, position, self.now)
             place.append(order)
@@ -359,14 +371,14 @@ class Desk:
         cancel += [(live[n], successors.get(n)) for n in wanted.cancel]
 
     def _target(self, position: Position) -> Decimal | None:
-        refused = ((o.request.trigger, o.request.quantity) for o in position.orders if o.refused and o.role == "target")
+        refused = [(o.request.trigger, o.request.quantity) for o in position.orders if o.refused and o.role == "target"]
         return target_to_place(position.target, abs(position.figures.quantity), refused)
 
     def _exposed(self, position: Position) -> bool:
         if position.live("exit"):
             return False
         side = Side.of(-position.figures.quantity)
-        covered = sum((o.remaining for o in position.live("stop") if o.request.side is side), ZERO)
+        covered = sum([o.remaining for o in position.live("stop") if o.request.side is side], ZERO)
         why = exposed(
             covered=covered >= abs(position.figures.quantity),
             target=position.target,

@@ -8,7 +8,7 @@ at events only; arrays of floats merely find them, with a tick to spare.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,7 @@ from bots.domain.decisions import parse
 from bots.domain.exit_plan import Condition, holds
 from bots.domain.judgement import judge
 from bots.domain.locks import Lock
-from bots.domain.plan import Plan
+from bots.domain.plan import Outcome, Plan
 from bots.domain.policy import Policy
 from bots.domain.story import NOTHING_YET, OpenInterest
 from ledger.domain.enforcement import ENTRY_LIFETIME
@@ -100,6 +100,7 @@ class Backtest:
     desk: Desk = field(init=False)
     _protections: Protections = field(init=False)
     _number: int = field(init=False, default=0)
+    _length: timedelta = field(init=False, default=timedelta())
     _quotes: dict[str, QuoteView] = field(init=False, default_factory=dict)
     _path: list[Holdings] = field(init=False, default_factory=list)
     _ruin: dict[str, tuple[VenuePosition, float]] = field(init=False, default_factory=dict)
@@ -125,7 +126,7 @@ class Backtest:
             market, setup.interval, setup.decider if setup.foresee else None, setup.timeframes, setup.policy
         )
         self._protections = Protections(market, setup.policy, self.desk, self._path)
-        end = market.instants
+        end, self._length = market.instants, timedelta(milliseconds=market.step)
         self.desk.now = market.at(0)
         while self._number < end:
             self._instant(moments)
@@ -163,7 +164,7 @@ class Backtest:
         answer = parse(raw, known=briefing.symbols, timeframes=self.setup.timeframes)
         plan = judge(briefing, answer)
         self._asked += 1
-        self._refused += sum(item.outcome == "refused" for item in plan.items)
+        self._refused += len([item for item in plan.items if item.outcome is Outcome.REFUSED])
         if self.heard is not None:
             self.heard(briefing, raw, plan)
         if plan.drafts:
@@ -204,14 +205,14 @@ class Backtest:
 
     def _view(self, course: Course, now: datetime, at: int) -> InstrumentView:
         series = {name: course.windows[name].at(at) for name in self.setup.timeframes}
-        return LazyView(course.rules, self._quote, series, now)
+        return LazyView(course.rules, self._quote, series, now, at)
 
     def _invalid(self, condition: Condition, symbol: str) -> bool:
         now = self.desk.now
         return holds(condition, self._view(self.market.courses[symbol], now, milliseconds(now)))
 
     def _quote(self, symbol: str) -> QuoteView:
-        found = self._priced(symbol)
+        found = self._quotes.get(symbol) or self._priced(symbol)
         if found is None:
             raise LookupError(f"There is no price of {symbol} yet.")
         return found
@@ -256,12 +257,11 @@ class Backtest:
         for order in self.desk.orders.values():
             if order.role == "entry":
                 until = min(until, self._number_at(order.at + ENTRY_LIFETIME))
-        for symbol, course in self.market.courses.items():
-            if venue_now.active(symbol):
-                low, high = self._levels(course)
-                until = course.next_touch(number, low, high, until)
-                if symbol in venue_now.positions:
-                    until = course.next_funding(number, until)
+        for symbol in self._waiting_at(venue_now):
+            course = self.market.courses[symbol]
+            until = course.next_touch(number, *self._levels(course), until)
+            if symbol in venue_now.positions:
+                until = course.next_funding(number, until)
         return max(until, number + 1)
 
     def _next_of_plan(self, position: Position, until: int) -> int:
@@ -284,11 +284,14 @@ class Backtest:
 
     def _levels(self, course: Course) -> tuple[float, float]:
         """The prices at which something waits at the venue, the nearest below and above, with a tick to spare."""
-        state = self.desk.venue
+        low, high = self._waiting_at(self.desk.venue).get(course.symbol, _NOWHERE)
+        return low + course.tick, high - course.tick
+
+    def _waiting_at(self, state: VenueState) -> dict[str, tuple[float, float]]:
+        """By symbol, for all that have a position or orders: the nearest price below and above."""
         if self._waiting[0] is not state:
             self._waiting = state, self._nearest(state)
-        low, high = self._waiting[1].get(course.symbol, _NOWHERE)
-        return low + course.tick, high - course.tick
+        return self._waiting[1]
 
     def _nearest(self, state: VenueState) -> dict[str, tuple[float, float]]:
         found: dict[str, tuple[float, float]] = {}
@@ -317,13 +320,14 @@ class Backtest:
 
     def _step(self, following: int) -> None:
         """Go to the instant `following`: the rest of the candle before it, its opens, and funding, in this order."""
-        desk, before, at = self.desk, following - 1, self.market.at(following)
+        desk, before = self.desk, following - 1
+        at = desk.now = desk.now + (following - self._number) * self._length
         self._number = following
         self._quotes.clear()
-        desk.now = at
         if not desk.venue.positions and not desk.venue.orders:
             return
-        active = [course for course in self.market.courses.values() if desk.venue.active(course.symbol)]
+        waiting = self._waiting_at(desk.venue)
+        active = [course for course in self.market.courses.values() if course.symbol in waiting]
         for course in active:
             low, high = self._levels(course)
             if course.touched(before, low, high):
@@ -345,12 +349,12 @@ class Backtest:
         if self._path and changes == self._changes:
             return
         self._changes = changes
-        held = tuple(
+        held = [
             (symbol, position.figures.quantity, position.figures.cost)
             for symbol, position in desk.positions.items()
             if position.open
-        )
-        self._path.append(Holdings(self._number, desk.cash, held))
+        ]
+        self._path.append(Holdings(self._number, desk.cash, tuple(held)))
 
     def _result(self) -> Result:
         desk = self.desk

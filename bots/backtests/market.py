@@ -25,6 +25,8 @@ from .windowed import Windowed
 
 # The first look ahead is short, because most trades are: each further one is four times as long.
 _FIRST_LOOK, _LONGEST_LOOK = 64, 65_536
+# So few candles are looked at sooner one by one than as arrays.
+_FEW = 32
 
 
 NO_CANDLES = Candles.of([])
@@ -66,7 +68,9 @@ class Course:
         whole = len(self._time) and self._time[-1] - self._time[0] == (len(self._time) - 1) * step
         # In a series without holes a row is found by counting.
         self._offset = (start - int(self._time[0])) // step if whole else None
-        self._count = len(self._time)
+        # The instants at which such a series has a candle, up to the end.
+        offset = self._offset or 0
+        self._least, self._beyond = -offset, min(-((start - end) // step), len(self._time) - offset)
         self.tick = float(listed.rules.tick)
         self.funding = self._due(listed.funding)
         self._settlements = sorted(self.funding)
@@ -76,12 +80,11 @@ class Course:
 
     def row(self, number: int) -> int | None:
         """The row of the candle that opens at instant `number`; None where there is none."""
+        if self._offset is not None:
+            return number + self._offset if self._least <= number < self._beyond else None
         time = self._start + number * self._step
         if time >= self._end:
             return None
-        if self._offset is not None:
-            row = number + self._offset
-            return row if 0 <= row < self._count else None
         row = int(self._time.searchsorted(time))
         return row if row < len(self._time) and self._time[row] == time else None
 
@@ -162,6 +165,9 @@ class Course:
         has been met: at an open, or in the candle that ends there.
         """
         first, last = self._rows(number, until)
+        few = min(first + _FEW, last)
+        if first < few and min(self._lows[first:few]) > low and max(self._highs[first:few]) < high:
+            first = few
         lows, highs = self.candles.low, self.candles.high
         length = _FIRST_LOOK
         while first < last:

@@ -58,6 +58,8 @@ class Protections:
             (policy.cooldown_minutes, policy.stop_guard_count, policy.stop_guard_instrument_count,
              policy.low_profit_count, policy.max_trades_per_day, policy.max_loss_streak)
         )  # fmt: skip
+        # What a lock may follow from.
+        self._gone = (desk.dropped, desk.closed) if self._rests else (desk.dropped,)
         # What had happened at the last look, which locks it found, and from when on time alone asks for another.
         self._seen, self._found, self._until = (-1, -1), frozenset[str](), 0
 
@@ -135,7 +137,7 @@ class Protections:
     def _until_now(self, now: datetime) -> tuple[Ended, ...]:
         """What ended within the look-back: what is new of the desk goes in, what has grown old goes out."""
         known = self._ended
-        for which, gone in enumerate((self._desk.closed, self._desk.dropped)):
+        for which, gone in enumerate(self._gone):
             for position in gone[self._taken[which] :]:
                 insort(known, _ended(position), key=in_time)
             self._taken[which] = len(gone)

@@ -15,6 +15,8 @@ from markets.domain.instruments import InstrumentRules
 from markets.domain.orders import Fill, OrderRequest
 from markets.domain.rounding import ZERO
 
+_NOTHING = Figures()
+
 
 @dataclass(slots=True, eq=False)
 class Position:
@@ -29,7 +31,7 @@ class Position:
     long: bool
     leverage: int
     planned: bool = True
-    figures: Figures = field(default_factory=Figures)
+    figures: Figures = _NOTHING
     stop: Decimal | None = None
     target: Decimal | None = None
     trail: Decimal | None = None

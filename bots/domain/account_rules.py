@@ -13,6 +13,7 @@ from .size_rules import cut, within
 from .sizing import fit
 from .wording import percent
 
+_LONGS, _SHORTS = "Exposure of all longs", "Exposure of all shorts"
 _UNLOCKED: Passed = allowed, "locked", "Nothing is locked."
 _UNLIMITED: Passed = allowed, "user_exposure", "Its owner has set no exposure limit."
 
@@ -31,9 +32,9 @@ def locked(candidate: Candidate, context: Context) -> Said:
 
 def side_exposure(candidate: Candidate, context: Context) -> Said:
     """All longs together, or all shorts together, live entries included: coins fall together."""
-    what, used = ("longs", context.longs) if candidate.long else ("shorts", context.shorts)
+    what, used = (_LONGS, context.longs) if candidate.long else (_SHORTS, context.shorts)
     limit, each = context.policy.max_side_exposure, candidate.prices.value
-    return within(candidate, context, "side_exposure", f"Exposure of all {what}", limit, used, each)
+    return within(candidate, context, "side_exposure", what, limit, used, each)
 
 
 def user_exposure(candidate: Candidate, context: Context) -> Said:

@@ -50,4 +50,4 @@ class Briefing:
     @property
     def symbols(self) -> frozenset[str]:
         """The instruments an answer may name: those of the bot, and those of positions it still holds."""
-        return frozenset(self.snapshot.instruments) | frozenset(held.symbol for held in self.portfolio.positions)
+        return frozenset([*self.snapshot.instruments, *[held.symbol for held in self.portfolio.positions]])

@@ -84,7 +84,7 @@ def parse(raw: object, *, known: Collection[str], timeframes: Collection[str] = 
     `known` are the symbols of the bot's instruments and positions, `timeframes` those that conditions may name.
     Two items for one symbol contradict each other: all of them are refused.
     """
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         return Answer(refused=(_refused(raw, "bad_answer", f"The answer must be an object, not {shown(raw)}."),))
     summary, listed = text(raw.get("summary"), SUMMARY_LENGTH), raw.get("items", [])
     if not isinstance(listed, list | tuple):
@@ -92,31 +92,33 @@ def parse(raw: object, *, known: Collection[str], timeframes: Collection[str] = 
         return Answer(refused=(_refused(raw, "bad_answer", sentence),), summary=summary)
     # Most answers have one item for each of a few instruments: a dict is enough, and a Counter takes longer to make.
     counts: dict[str, int] = {}
-    for item in listed:
-        symbol = _symbol(item)
+    symbols = [_symbol(item) for item in listed]
+    for symbol in symbols:
         counts[symbol] = counts.get(symbol, 0) + 1
-    read = [_item(item, counts, known, timeframes) for item in listed[:MOST_ITEMS]]
+    read = [
+        _item(item, symbol, counts[symbol], known, timeframes)
+        for item, symbol in zip(listed[:MOST_ITEMS], symbols, strict=False)
+    ]
     if len(listed) > MOST_ITEMS:
         read.append(_refused(None, "too_many_items", f"Only the first {MOST_ITEMS} of {len(listed)} items were read."))
-    return Answer(
-        tuple(item for item in read if isinstance(item, Proposal)),
-        tuple(item for item in read if isinstance(item, RefusedItem)),
-        summary,
-    )
+    proposals = tuple([item for item in read if isinstance(item, Proposal)])
+    unfit = tuple([item for item in read if isinstance(item, RefusedItem)])
+    return Answer(proposals, unfit, summary)
 
 
 def _item(
-    raw: object, counts: Mapping[str, int], known: Collection[str], timeframes: Collection[str]
+    raw: object, symbol: str, count: int, known: Collection[str], timeframes: Collection[str]
 ) -> Proposal | RefusedItem:
-    if not isinstance(raw, Mapping):
+    """The item of `symbol`, which `count` items of the answer name."""
+    if not isinstance(raw, dict):
         return _refused(raw, "bad_item", f"An item must be an object, not {shown(raw)}.")
-    symbol, action = _symbol(raw), _action(raw.get("action"))
+    action = _action(raw.get("action"))
     if symbol not in known:
         return _refused(
             raw, "unknown_symbol", f"symbol {shown(raw.get('symbol'))} is not one of this bot's instruments."
         )
-    if counts[symbol] > 1:
-        sentence = f"{counts[symbol]} items for {symbol} contradict each other, so it is held."
+    if count > 1:
+        sentence = f"{count} items for {symbol} contradict each other, so it is held."
         return _refused(raw, "contradictory", sentence)
     if action is None:
         actions = ", ".join(Action)
@@ -156,7 +158,7 @@ def _conviction(value: object) -> Decimal | None:
 
 
 def _symbol(raw: object) -> str:
-    found = raw.get("symbol") if isinstance(raw, Mapping) else None
+    found = raw.get("symbol") if isinstance(raw, dict) else None
     return text(found, SYMBOL_LENGTH)
 
 
@@ -165,7 +167,7 @@ def _action(value: object) -> Action | None:
 
 
 def _refused(raw: object, code: str, sentence: str) -> RefusedItem:
-    item = raw if isinstance(raw, Mapping) else {}
+    item = raw if isinstance(raw, dict) else {}
     return RefusedItem(
         _symbol(item),
         text(item.get("action"), 20),

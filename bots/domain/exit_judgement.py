@@ -17,7 +17,7 @@ from . import size_rules as size
 from .briefing import Briefing
 from .decisions import Proposal
 from .plan import JudgedItem, Outcome, held, planned, refused
-from .risk import Candidate, Context, Prices, Verdict, prices, written
+from .risk import Candidate, Context, Prices, Verdict, worst_fill, written
 from .sizing import reduction, stop_snapped, target_snapped
 from .wording import exact
 
@@ -173,7 +173,7 @@ def _exit(
         symbol=position.symbol,
         long=position.long,
         quantity=quantity,
-        price=position.mark if view is None else prices(view, not position.long, slippage).judged,
+        price=position.mark if view is None else worst_fill(view, not position.long, slippage),
         leverage=position.leverage,
         reason=proposal.reason,
     )

@@ -74,7 +74,7 @@ class Plan:
 
 def planned(proposal: Proposal, draft: IntentDraft, said: tuple[Said, ...] = ()) -> JudgedItem:
     """Planned, or shrunk where a verdict took something away."""
-    shrunk = "shrink" in [one.effect for one in said if isinstance(one, Verdict)]
+    shrunk = bool(said) and "shrink" in [one.effect for one in said if isinstance(one, Verdict)]
     return JudgedItem(proposal, Outcome.SHRUNK if shrunk else Outcome.PLANNED, said, draft)
 
 

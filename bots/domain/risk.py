@@ -14,7 +14,7 @@ from ledger.domain.portfolio import HeldPosition, PendingEntry, Portfolio
 from markets.domain.covariance import Covariance
 from markets.domain.frozen import quick
 from markets.domain.instruments import InstrumentRules
-from markets.domain.rounding import ZERO, nearest_to, round_cash_up
+from markets.domain.rounding import ONE, ZERO, nearest_to, round_cash_up
 from markets.domain.snapshot import InstrumentView
 
 from .briefing import Briefing
@@ -84,18 +84,23 @@ class Prices(NamedTuple):
 
 def prices(view: InstrumentView, long: bool, slippage: Decimal, limit: Decimal | None = None) -> Prices:
     """Prices of a market entry (executable side, worsened by `slippage`) or of a limit entry (its limit)."""
-    rules, quote = view.rules, view.quote
+    quote = view.quote
     if limit is not None and (limit < quote.ask if long else limit > quote.bid):
         # It fills where the market is then; sized by today's mark too, it fits wherever that is until there.
         return Prices(limit, limit, limit, max(limit, quote.mark))
-    ask, bid = rules.price_up(quote.ask * (1 + slippage)), rules.price_down(quote.bid * (1 - slippage))
-    judged = limit if limit is not None else ask if long else bid
+    judged = limit if limit is not None else worst_fill(view, long, slippage)
     if long:
         high = max(judged, quote.mark)
         return Prices(judged, min(judged, quote.bid, quote.mark), high, high)
     # A sale that fills better than judged is worth more, so its size is counted at the high side.
     high = max(judged, quote.ask, quote.mark)
-    return Prices(judged, min(judged, quote.mark), high, max(high, ask))
+    return Prices(judged, min(judged, quote.mark), high, max(high, worst_fill(view, True, slippage)))
+
+
+def worst_fill(view: InstrumentView, long: bool, slippage: Decimal) -> Decimal:
+    """The worst price that buying (selling) at the market may fill at: the executable side, worsened by `slippage`."""
+    rules, quote = view.rules, view.quote
+    return rules.price_up(quote.ask * (ONE + slippage)) if long else rules.price_down(quote.bid * (ONE - slippage))
 
 
 @quick
@@ -240,7 +245,7 @@ class Context:
 
 def exit_price(stop: Decimal, long: bool, slippage: Decimal) -> Decimal:
     """What a stop is expected to fill at when it slips by `slippage`."""
-    return stop * (1 - slippage) if long else stop * (1 + slippage)
+    return stop * (ONE - slippage) if long else stop * (ONE + slippage)
 
 
 def unit_loss(price: Decimal, stop: Decimal, long: bool, slippage: Decimal, fee: Decimal) -> Decimal:

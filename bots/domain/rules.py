@@ -272,7 +272,7 @@ def examine(candidate: Candidate, context: Context) -> tuple[Candidate, tuple[Sa
     for check in CHECKS:
         said = check(candidate, context)
         answers.append(said)
-        if not isinstance(said, Verdict):
+        if said.__class__ is not Verdict:
             continue
         effect = said.effect
         if effect == "deny":

@@ -143,9 +143,9 @@ def within(
     if base <= ZERO:
         return Verdict("deny", code, limit, None, f"{what}: there is no equity to measure it by.")
     room, need = limit * base - used, candidate.quantity * each
-    after = used + need
     if need <= room - CASH_UNIT:
-        return _fits, code, what, limit, after, base
+        return _fits, code, what, limit, used, need, base
+    after = used + need
     value = after / base
     currency = candidate.view.rules.settle
     text = (
@@ -155,8 +155,8 @@ def within(
     return cut(candidate, code, limit, value, fit(room, each, candidate.view.rules), text)
 
 
-def _fits(code: str, what: str, limit: Decimal, after: Decimal, equity: Decimal) -> Verdict:
-    value = after / equity
+def _fits(code: str, what: str, limit: Decimal, used: Decimal, need: Decimal, equity: Decimal) -> Verdict:
+    value = (used + need) / equity
     return allowed(code, f"{what} {percent(value)} of equity, at most {percent(limit)}.", limit, value)
 
 

@@ -6,7 +6,7 @@ Nothing here trusts a type or a size. What does not fit is refused with a senten
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from markets.domain.rounding import ZERO, floor_to, nearest_to
+from markets.domain.rounding import ONE, ZERO, floor_to, nearest_to
 
 FRACTION_UNIT = Decimal("0.000001")
 PRICE_UNIT = Decimal("0.000000000001")
@@ -49,6 +49,8 @@ def text(value: object, longest: int) -> str:
     """A text without control characters and lone surrogates, cut to `longest`; empty for anything else."""
     if not isinstance(value, str):
         return ""
+    if len(value) <= longest and value.isprintable():
+        return value.strip()
     clean = value[: 2 * longest]
     if not clean.isprintable():
         clean = "".join(c if c.isprintable() else " " for c in clean)
@@ -71,7 +73,7 @@ def number(value: object, field: str) -> Decimal:
 def fraction(value: object, field: str, *, above_zero: bool = False, below_one: bool = False) -> Decimal:
     """A number from 0 to 1, cut (never rounded up) to six decimals; else raises `Unfit`."""
     found = floor_to(number(value, field), FRACTION_UNIT)
-    if found < ZERO or found > 1 or (above_zero and not found) or (below_one and found == 1):
+    if not ZERO <= found <= ONE or (above_zero and not found) or (below_one and found == ONE):
         low = "above 0" if above_zero else "at least 0"
         high = "below 1" if below_one else "at most 1"
         raise Unfit("out_of_range", f"{field} must be {low} and {high}, not {shown(value)}.")
@@ -95,12 +97,12 @@ def whole(value: object, field: str, most: int) -> int:
 
 
 def _decimal(value: object) -> Decimal | None:
+    if isinstance(value, float):
+        return Decimal(repr(value))
     if isinstance(value, bool):
         return None
     if isinstance(value, Decimal | int):
         return Decimal(value)
-    if isinstance(value, float):
-        return Decimal(repr(value))
     if isinstance(value, str) and value.isascii() and "_" not in value and len(value) <= _SHOWN:
         try:
             return Decimal(value.strip())

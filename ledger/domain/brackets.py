@@ -47,6 +47,10 @@ def needed(quantity: Decimal, stop: Decimal | None, target: Decimal | None, rest
     cancel: list[int] = []
     for role, trigger in (("stop", stop), ("target", target)):
         rest = [order for order in resting if order.role == role]
+        if not rest:
+            if trigger is not None and quantity:
+                place.append(Wanted(role, trigger, quantity))
+            continue
         fitting = [o for o in rest if trigger is not None and o.trigger == trigger and o.quantity == quantity]
         unfit = [order for order in rest if order not in fitting[:1]]
         if trigger is not None and quantity and not fitting:

@@ -17,6 +17,9 @@ class Kind(StrEnum):
     ADJUST_EXITS = "adjust_exits"
 
 
+_OPEN, _ADD = Kind.OPEN, Kind.ADD
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class IntentDraft:
@@ -43,7 +46,7 @@ class IntentDraft:
     @property
     def enters(self) -> bool:
         """Whether its order takes on exposure; all others only reduce."""
-        return self.kind in (Kind.OPEN, Kind.ADD)
+        return self.kind is _OPEN or self.kind is _ADD
 
     @property
     def side(self) -> Side:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from markets.domain.frozen import quick
-from markets.domain.holdings import Holding
+from markets.domain.holdings import traded
 from markets.domain.margin import initial_margin
-from markets.domain.orders import Fill
+from markets.domain.orders import Fill, Side
 from markets.domain.rounding import ZERO, round_cash, round_cash_up
+
+_BUY = Side.BUY
 
 
 @quick
@@ -35,7 +37,7 @@ class Figures:
 
     def with_result(self, amount: Decimal) -> "Figures":
         """After a result without a trade: what a liquidation took or gave back."""
-        return replace(self, realised=self.realised + amount)
+        return replace(self, realised=self.realised + amount) if amount else self
 
 
 def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Figures | None]:
@@ -44,12 +46,12 @@ def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Fi
     `leverage` is that of the order: an entry adds its value over leverage to the isolated margin, an exit gives
     margin back in proportion.
     """
-    opposing = figures.quantity * fill.side.sign < 0
-    closing = min(fill.quantity, abs(figures.quantity)) if opposing else ZERO
-    opening = fill.quantity - closing
-    if not closing:
+    held = figures.quantity
+    if not (held < 0 if fill.side is _BUY else held > 0):
         # A result without a position to close: the venue knew of one that we did not. Its cash moved all the same.
-        return _entered(figures, fill, opening, fill.fee, leverage).with_result(fill.realised), None
+        return _entered(figures, fill, fill.quantity, fill.fee, leverage).with_result(fill.realised), None
+    closing = min(fill.quantity, abs(held))
+    opening = fill.quantity - closing
     closing_fee = round_cash(fill.fee * closing / fill.quantity) if opening else fill.fee
     ended = _exited(figures, fill, closing, closing_fee)
     begun = _entered(Figures(), fill, opening, fill.fee - closing_fee, leverage) if opening else None
@@ -57,12 +59,12 @@ def after_fill(figures: Figures, fill: Fill, leverage: int) -> tuple[Figures, Fi
 
 
 def _entered(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal, leverage: int) -> Figures:
-    holding, _ = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
+    held, cost, _ = traded(figures.quantity, figures.cost, fill.side, quantity, fill.price)
     value = quantity * fill.price
     return Figures(
-        quantity=holding.quantity,
-        cost=holding.cost,
-        size=max(figures.size, abs(holding.quantity)),
+        quantity=held,
+        cost=cost,
+        size=max(figures.size, abs(held)),
         entry_value=figures.entry_value + value,
         entry_quantity=figures.entry_quantity + quantity,
         exit_value=figures.exit_value,
@@ -74,16 +76,16 @@ def _entered(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal, leve
 
 
 def _exited(figures: Figures, fill: Fill, quantity: Decimal, fee: Decimal) -> Figures:
-    holding, _ = Holding(figures.quantity, figures.cost).traded(fill.side, quantity, fill.price)
+    held, cost, _ = traded(figures.quantity, figures.cost, fill.side, quantity, fill.price)
     return Figures(
-        quantity=holding.quantity,
-        cost=holding.cost,
+        quantity=held,
+        cost=cost,
         size=figures.size,
         entry_value=figures.entry_value,
         entry_quantity=figures.entry_quantity,
         exit_value=figures.exit_value + quantity * fill.price,
         exit_quantity=figures.exit_quantity + quantity,
-        margin=round_cash_up(figures.margin * abs(holding.quantity) / abs(figures.quantity)),
+        margin=round_cash_up(figures.margin * abs(held) / abs(figures.quantity)),
         # The venue's own figure: a computed one would differ from its wallet in the last unit.
         realised=figures.realised + fill.realised,
         fees=figures.fees + fee,

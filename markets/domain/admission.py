@@ -7,13 +7,11 @@ insufficient_margin and not_live.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
-from .frozen import quick
 from .instruments import InstrumentRules
 from .margin import tier_of
-from .orders import OrderRequest, OrderType, Refused, Side, VenuePosition
+from .orders import OrderRequest, OrderType, Refused, Side
 from .rounding import ZERO, plain
 from .snapshot import QuoteView
 from .venue_state import VenueOrder, VenueState, level
@@ -25,34 +23,28 @@ LONGEST_CLIENT_ID = 64
 LARGEST = Decimal(10) ** 15
 
 
-@quick
-@dataclass(frozen=True, slots=True)
 class Application:
-    """An order at the door: the request, what the account has and what the market is."""
+    """An order at the door: the request, what the account has and what the market is.
 
-    state: VenueState
-    request: OrderRequest
-    quote: QuoteView
-    rules: InstrumentRules
+    `level` is its own price or trigger, `price` what it is valued at: that, else the side of the quote that it takes.
+    `opposing`: it would reduce the position.
+    """
 
-    @property
-    def position(self) -> VenuePosition | None:
-        return self.state.positions.get(self.request.symbol)
+    __slots__ = ("level", "opposing", "position", "price", "quote", "request", "rules", "state")
 
-    @property
-    def opposing(self) -> bool:
-        held = self.position
-        return held is not None and held.quantity * self.request.side.sign < 0
-
-    @property
-    def price(self) -> Decimal:
-        """What the order is valued at: its own price or trigger, else the side of the quote that it takes."""
-        return level(self.request) or (self.quote.ask if self.request.side is _BUY else self.quote.bid)
+    def __init__(self, state: VenueState, request: OrderRequest, quote: QuoteView, rules: InstrumentRules) -> None:
+        self.state, self.request, self.quote, self.rules = state, request, quote, rules
+        buying = request.side is _BUY
+        self.position = held = state.positions.get(request.symbol)
+        self.opposing = held is not None and (held.quantity < 0 if buying else held.quantity > 0)
+        self.level = level(request)
+        self.price = self.level or (quote.ask if buying else quote.bid)
 
 
 def refusal(application: Application) -> Refused | None:
     """The first rule that refuses, in the order of `RULES`; None where the order may be placed."""
-    for rule in RULES:
+    asked = application.request
+    for rule in _APPLYING[asked.type in TRIGGERED, asked.reduce_only]:
         if refused := rule(application):
             return refused
     return None
@@ -76,7 +68,7 @@ def met_falling(request: OrderRequest) -> bool:
 def _identity(a: Application) -> Refused | None:
     if not 1 <= len(a.request.client_id) <= LONGEST_CLIENT_ID:
         return Refused("client_id_invalid", f"A client id has 1 to {LONGEST_CLIENT_ID} characters.")
-    if a.state.order(a.request.client_id):
+    if a.state.orders and a.state.order(a.request.client_id):
         return Refused("duplicate_client_id", f"A live order has the client id {a.request.client_id} already.")
     if a.rules.kind != "perpetual":
         return Refused("not_supported", f"Only linear perpetuals trade here, and {a.rules.symbol} is {a.rules.kind}.")
@@ -95,16 +87,16 @@ def _shape(a: Application) -> Refused | None:
 
 
 def _sane(value: Decimal | None) -> bool:
-    return value is not None and value.is_finite() and 0 < value < LARGEST
+    return value is not None and value.is_finite() and ZERO < value < LARGEST
 
 
 def _precision(a: Application) -> Refused | None:
+    price = a.level
     if a.request.quantity % a.rules.step:
         return Refused(
             "quantity_precision",
             f"The quantity {plain(a.request.quantity)} is not a multiple of the step {plain(a.rules.step)}.",
         )
-    price = level(a.request)
     if price is not None and price % a.rules.tick:
         return Refused(
             "price_precision",
@@ -115,10 +107,8 @@ def _precision(a: Application) -> Refused | None:
 
 def _size(a: Application) -> Refused | None:
     quantity, rules = a.request.quantity, a.rules
-    held = a.position
-    closes = a.request.reduce_only and held is not None and quantity >= abs(held.quantity)
     # The rest of a position may be smaller than an order may be; closing it must stay possible.
-    if quantity < rules.min_quantity and not closes:
+    if quantity < rules.min_quantity and not _closes(a):
         return Refused(
             "quantity_too_small",
             f"The quantity {plain(quantity)} is below the minimum of {plain(rules.min_quantity)}.",
@@ -140,8 +130,13 @@ def _size(a: Application) -> Refused | None:
     return None
 
 
+def _closes(a: Application) -> bool:
+    held = a.position
+    return a.request.reduce_only and held is not None and a.request.quantity >= abs(held.quantity)
+
+
 def _reduction(a: Application) -> Refused | None:
-    if not a.request.reduce_only or a.opposing:
+    if a.opposing:
         return None
     if a.position is None:
         return Refused("no_position", f"There is no position in {a.request.symbol} that the order could reduce.")
@@ -153,7 +148,7 @@ def _reduction(a: Application) -> Refused | None:
 
 def _trigger(a: Application) -> Refused | None:
     # As Binance does (error -2021): else a stop on the wrong side would be a market order in disguise.
-    if a.request.type in TRIGGERED and fires(a.request, a.quote.last):
+    if fires(a.request, a.quote.last):
         return Refused(
             "would_trigger",
             f"The {a.request.type} to {a.request.side} at {plain(a.price)} would trigger at once: "
@@ -163,13 +158,12 @@ def _trigger(a: Application) -> Refused | None:
 
 
 def _leverage(a: Application) -> Refused | None:
-    if a.request.reduce_only:
-        return None
     asked = a.request.leverage
     if asked < 1:
         return Refused("leverage_invalid", f"The leverage {asked} is below 1.")
-    beside = list(_beside(a))
-    size = a.request.quantity + (a.position.quantity * a.request.side.sign if a.position is not None else ZERO)
+    beside, size = list(_beside(a)), a.request.quantity
+    if a.position is not None:
+        size += a.position.quantity * a.request.side.sign
     for order in beside:
         size += order.remaining
     notional = size * a.price
@@ -200,6 +194,14 @@ def _beside(a: Application) -> Iterator[VenueOrder]:
             yield order
 
 
-RULES: tuple[Callable[[Application], Refused | None], ...] = (
-    _identity, _shape, _precision, _reduction, _size, _trigger, _leverage,
-)  # fmt: skip
+Rule = Callable[[Application], Refused | None]
+RULES: tuple[Rule, ...] = (_identity, _shape, _precision, _reduction, _size, _trigger, _leverage)
+
+
+def _applying(triggered: bool, reduces: bool) -> tuple[Rule, ...]:
+    """Those that can refuse such an order at all."""
+    others = {rule for rule, may in ((_trigger, triggered), (_reduction, reduces), (_leverage, not reduces)) if not may}
+    return tuple(rule for rule in RULES if rule not in others)
+
+
+_APPLYING = {(one, other): _applying(one, other) for one in (True, False) for other in (True, False)}

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from .instruments import InstrumentRules
 from .orders import Side
-from .rounding import ZERO, round_cash
+from .rounding import ONE, ZERO, round_cash
 
 # Of the price, whatever the order: beyond this the law is extrapolated further than anybody has measured.
 MAX_IMPACT = Decimal("0.05")
@@ -62,5 +62,5 @@ def taker_price(
     spread = rules.half_spread if half_spread is None else half_spread
     cost = spread + impact(quantity * reference, liquidity, rules.impact)
     if side is _BUY:
-        return rules.price_up(reference * (1 + cost))
-    return max(rules.price_down(reference * (1 - cost)), rules.tick)
+        return rules.price_up(reference * (ONE + cost))
+    return max(rules.price_down(reference * (ONE - cost)), rules.tick)

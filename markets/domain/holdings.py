@@ -11,11 +11,39 @@ from .frozen import quick
 from .orders import Side
 from .rounding import ZERO, round_cash
 
+_BUY = Side.BUY
+
 
 def unrealised(quantity: Decimal, cost: Decimal, mark: Decimal) -> Decimal:
     """What a signed `quantity` that cost `cost` gains (+) or loses (-) if closed at `mark`, before fees."""
     value = round_cash(abs(quantity) * mark)
     return value - cost if quantity > 0 else cost - value
+
+
+def traded(
+    held: Decimal, cost: Decimal, side: Side, quantity: Decimal, price: Decimal
+) -> tuple[Decimal, Decimal, Decimal]:
+    """Signed quantity and cost after a trade of `quantity` > 0 at `price`, and the realised result before fees.
+
+    A trade through flat closes the old holding and opens one on the other side.
+    """
+    realised, buying, opening = ZERO, side is _BUY, quantity
+    if held < 0 if buying else held > 0:
+        closing = min(quantity, abs(held))
+        held, cost, realised = _closed(held, cost, closing, price)
+        opening = quantity - closing
+        if not opening:
+            return held, cost, realised
+    return held + (opening if buying else -opening), cost + round_cash(opening * price), realised
+
+
+def _closed(held: Decimal, cost: Decimal, quantity: Decimal, price: Decimal) -> tuple[Decimal, Decimal, Decimal]:
+    size = abs(held)
+    released = cost if quantity == size else round_cash(cost * quantity / size)
+    value = round_cash(quantity * price)
+    if held > 0:
+        return held - quantity, cost - released, value - released
+    return held + quantity, cost - released, released - value
 
 
 @quick
@@ -36,23 +64,6 @@ class Holding:
         return unrealised(self.quantity, self.cost, mark)
 
     def traded(self, side: Side, quantity: Decimal, price: Decimal) -> tuple["Holding", Decimal]:
-        """The holding after a trade of `quantity` > 0 at `price`, and the realised result before fees.
-
-        A trade through flat closes the old holding and opens one on the other side.
-        """
-        opposing = self.quantity * side.sign < 0
-        closing = min(quantity, abs(self.quantity)) if opposing else ZERO
-        kept, realised = self._closed(closing, price) if closing else (self, ZERO)
-        opening = quantity - closing
-        if not opening:
-            return kept, realised
-        cost = kept.cost + round_cash(opening * price)
-        return Holding(kept.quantity + side.sign * opening, cost), realised
-
-    def _closed(self, quantity: Decimal, price: Decimal) -> tuple["Holding", Decimal]:
-        size = abs(self.quantity)
-        released = self.cost if quantity == size else round_cash(self.cost * quantity / size)
-        value = round_cash(quantity * price)
-        if self.quantity > 0:
-            return Holding(self.quantity - quantity, self.cost - released), value - released
-        return Holding(self.quantity + quantity, self.cost - released), released - value
+        """The holding after a trade, and the realised result: see `traded`."""
+        held, cost, realised = traded(self.quantity, self.cost, side, quantity, price)
+        return Holding(held, cost), realised

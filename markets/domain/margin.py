@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from .instruments import MarginTier
-from .rounding import ZERO, round_cash_up
+from .rounding import ONE, ZERO, round_cash_up
 
 _NO_TIER = MarginTier(floor=ZERO, maintenance_rate=ZERO, maintenance_amount=ZERO, max_leverage=1)
 
@@ -47,18 +47,17 @@ def liquidation_price(quantity: Decimal, cost: Decimal, margin: Decimal, tiers: 
     one-way position; as prescribed there, rate and amount (cum) are those of the tier that holds at the
     liquidation price itself. None where no price above zero liquidates. `quantity` must not be zero.
     """
-    size, side = abs(quantity), 1 if quantity > 0 else -1
+    size, side = (quantity, ONE) if quantity > ZERO else (-quantity, -ONE)
     entered = tier_of(cost, tiers)
-    for tier in (entered, *tiers):
-        price = _liquidated_at(size, side, cost, margin, tier)
-        if tier_of(size * price, tiers) is tier:
-            return price if price > 0 else None
-    # A table that jumps between its tiers can have no tier that holds: the one of the entry stands.
-    price = _liquidated_at(size, side, cost, margin, entered)
-    return price if price > 0 else None
+    price = first = _liquidated_at(size, side, cost, margin, entered)
+    if tier_of(size * first, tiers) is not entered:
+        prices = ((_liquidated_at(size, side, cost, margin, tier), tier) for tier in tiers)
+        # A table that jumps between its tiers can have no tier that holds: the one of the entry stands.
+        price = next((price for price, tier in prices if tier_of(size * price, tiers) is tier), first)
+    return price if price > ZERO else None
 
 
-def _liquidated_at(size: Decimal, side: int, cost: Decimal, margin: Decimal, tier: MarginTier) -> Decimal:
+def _liquidated_at(size: Decimal, side: Decimal, cost: Decimal, margin: Decimal, tier: MarginTier) -> Decimal:
     return (margin + tier.maintenance_amount - side * cost) / (size * (tier.maintenance_rate - side))
 
 
@@ -71,5 +70,5 @@ def bankruptcy_price(quantity: Decimal, cost: Decimal, margin: Decimal, fee_rate
     """
     size = abs(quantity)
     if quantity > 0:
-        return (cost - margin) / (size * (1 - fee_rate))
-    return (cost + margin) / (size * (1 + fee_rate))
+        return (cost - margin) / (size * (ONE - fee_rate))
+    return (cost + margin) / (size * (ONE + fee_rate))

@@ -3,12 +3,12 @@
 Every trade of the simulated venue passes `execute`, `liquidate` or `settled`. When one comes is not decided here.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from .frozen import quick
-from .holdings import Holding
+from .holdings import traded
 from .instruments import InstrumentRules
 from .margin import bankruptcy_price, initial_margin
 from .orders import Fill, Income, OrderReport, OrderRequest, Side, VenuePosition, VenueStatus
@@ -20,6 +20,7 @@ LIQUIDATED = "position liquidated"
 DELISTED = "instrument delisted"
 INSUFFICIENT_MARGIN = "insufficient margin"
 
+_BUY = Side.BUY
 # What rounding can add to the loss of one close: released cost, fee and released margin, a unit each.
 _ROUNDING = 3 * CASH_UNIT
 
@@ -35,13 +36,6 @@ class Execution:
     rules: InstrumentRules
     at: datetime
     maker: bool = False
-    value: Decimal = field(init=False)
-    fee: Decimal = field(init=False)
-
-    def __post_init__(self) -> None:
-        value = round_cash(self.quantity * self.price)
-        object.__setattr__(self, "value", value)
-        object.__setattr__(self, "fee", charge(value, self.fee_rate))
 
     @property
     def side(self) -> Side:
@@ -50,6 +44,14 @@ class Execution:
     @property
     def fee_rate(self) -> Decimal:
         return self.rules.maker_fee if self.maker else self.rules.taker_fee
+
+    @property
+    def value(self) -> Decimal:
+        return round_cash(self.quantity * self.price)
+
+    @property
+    def fee(self) -> Decimal:
+        return charge(self.value, self.fee_rate)
 
     def of(self, quantity: Decimal) -> "Execution":
         """The same of another quantity."""
@@ -88,18 +90,20 @@ def opposed(state: VenueState, order: VenueOrder) -> Decimal:
 def reducible(state: VenueState, request: OrderRequest) -> Decimal:
     """The same for an order that has not been placed."""
     held = state.positions.get(request.symbol)
-    return abs(held.quantity) if held is not None and held.quantity * request.side.sign < 0 else ZERO
+    if held is None or (held.quantity > 0) is (request.side is _BUY):
+        return ZERO
+    return abs(held.quantity)
 
 
 def _close(outcome: Outcome, execution: Execution) -> Outcome:
     held = outcome.state.positions[execution.rules.symbol]
     price = _bearable(held, execution)
     execution = execution if price == execution.price else replace(execution, price=price)
-    holding, realised = Holding(held.quantity, held.cost).traded(execution.side, execution.quantity, execution.price)
-    margin = round_cash_up(held.margin * abs(holding.quantity) / abs(held.quantity))
-    left = VenuePosition(held.symbol, holding.quantity, holding.cost, margin, held.leverage)
+    quantity, cost, realised = traded(held.quantity, held.cost, execution.side, execution.quantity, execution.price)
+    margin = round_cash_up(held.margin * abs(quantity) / abs(held.quantity))
+    left = VenuePosition(held.symbol, quantity, cost, margin, held.leverage)
     outcome = _booked(outcome, execution, left, realised)
-    return outcome if left.quantity else expire(outcome, held.symbol, POSITION_CLOSED, execution.at)
+    return outcome if quantity else expire(outcome, held.symbol, POSITION_CLOSED, execution.at)
 
 
 def _bearable(held: VenuePosition, execution: Execution) -> Decimal:
@@ -119,14 +123,14 @@ def _bearable(held: VenuePosition, execution: Execution) -> Decimal:
 
 def _open(outcome: Outcome, execution: Execution) -> Outcome:
     state, request = outcome.state, execution.order.request
-    resting = state.order(request.client_id)
+    resting = state.order(request.client_id) if state.orders else None
     freed = resting.reserved - execution.traded.reserved if resting is not None else ZERO
     margin = initial_margin(execution.value, request.leverage)
     if margin + execution.fee > available(state) + freed:
         return cancelled(outcome, execution.order, INSUFFICIENT_MARGIN, execution.at)
     held = state.positions.get(request.symbol) or VenuePosition(request.symbol, ZERO, ZERO, ZERO, request.leverage)
-    holding, _ = Holding(held.quantity, held.cost).traded(execution.side, execution.quantity, execution.price)
-    grown = VenuePosition(held.symbol, holding.quantity, holding.cost, held.margin + margin, held.leverage)
+    quantity, cost, _ = traded(held.quantity, held.cost, execution.side, execution.quantity, execution.price)
+    grown = VenuePosition(held.symbol, quantity, cost, held.margin + margin, held.leverage)
     return _booked(outcome, execution, grown, ZERO)
 
 
@@ -171,7 +175,7 @@ def liquidate(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: date
     state = outcome.state
     held = state.positions[rules.symbol]
     side, size = Side.of(-held.quantity), abs(held.quantity)
-    _, realised = Holding(held.quantity, held.cost).traded(side, size, price)
+    _, _, realised = traded(held.quantity, held.cost, side, size, price)
     trade_id = str(state.trades + 1)
     fill = Fill(
         trade_id=trade_id, client_id=None, symbol=rules.symbol, side=side, quantity=size, price=price,
@@ -192,7 +196,7 @@ def settled(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: dateti
     held = outcome.state.positions.get(rules.symbol)
     if held is not None:
         side, size = Side.of(-held.quantity), abs(held.quantity)
-        _, realised = Holding(held.quantity, held.cost).traded(side, size, price)
+        _, _, realised = traded(held.quantity, held.cost, side, size, price)
         fill = Fill(
             trade_id=str(outcome.state.trades + 1), client_id=None, symbol=rules.symbol, side=side, quantity=size,
             price=price, fee=ZERO, fee_currency=rules.settle, maker=False, realised=realised, at=at,
@@ -205,9 +209,8 @@ def settled(outcome: Outcome, price: Decimal, rules: InstrumentRules, at: dateti
 
 
 def last_report(outcome: Outcome, client_id: str) -> OrderReport:
-    """The newest report of an order. Raises StopIteration where there is none."""
-    return next(
-        report
-        for report in reversed(outcome.reports)
-        if isinstance(report, OrderReport) and report.client_id == client_id
-    )
+    """The newest report of an order. Raises LookupError where there is none."""
+    for report in reversed(outcome.reports):
+        if isinstance(report, OrderReport) and report.client_id == client_id:
+            return report
+    raise LookupError(f"There is no report of the order {client_id}.")

@@ -6,8 +6,7 @@ Whoever rounds says in which direction; nothing here guesses, and nothing elsewh
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_UP, Context, Decimal
 
 CASH_UNIT = Decimal("0.00000001")
-ZERO = Decimal(0)
-_ONE = Decimal(1)
+ZERO, ONE = Decimal(0), Decimal(1)
 # Python computes with 28 digits; stripping zeros must not cut a longer number to that.
 _EVERY_DIGIT = Context(prec=1000)
 
@@ -50,4 +49,4 @@ def plain(value: Decimal) -> Decimal:
     if not value:
         return ZERO
     short = value.normalize(_EVERY_DIGIT)
-    return short.quantize(_ONE, context=_EVERY_DIGIT) if short == short.to_integral_value() else short
+    return short.quantize(ONE, context=_EVERY_DIGIT) if short == short.to_integral_value() else short

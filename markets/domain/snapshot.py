@@ -4,7 +4,7 @@ The same snapshot serves a live cycle (the cursor stands at the end) and a backt
 Decimals are made on access only.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +14,7 @@ from . import indicators
 from .candles import TIMEFRAMES, Candles, Floats, milliseconds
 from .frozen import quick
 from .instruments import InstrumentRules
-from .rounding import ZERO, round_cash
+from .rounding import ONE, ZERO, round_cash
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,11 @@ class Series:
 
     def closed_at(self, now: datetime) -> int:
         """How many candles had closed at `now`."""
-        closed = (milliseconds(now) - self._first_close) // self._step + 1
+        return self.closed_by(milliseconds(now))
+
+    def closed_by(self, time: int) -> int:
+        """How many candles had closed at `time` (UTC ms)."""
+        closed = (time - self._first_close) // self._step + 1
         return self._count if closed >= self._count else max(closed, 0)
 
     def age_at(self, now: datetime) -> float:
@@ -94,8 +98,8 @@ class QuoteView:
         Bid and ask are the half spread of the rules away from `last`, rounded outward to the tick; the mark is
         `last`. Replay, simulation and backtest all quote through here, so that they trade alike.
         """
-        bid = max(rules.price_down(last * (1 - rules.half_spread)), rules.tick)
-        ask = rules.price_up(last * (1 + rules.half_spread))
+        bid = max(rules.price_down(last * (ONE - rules.half_spread)), rules.tick)
+        ask = rules.price_up(last * (ONE + rules.half_spread))
         return cls(last, bid, ask, last, at, round_cash(liquidity), funding_rate, next_funding_at)
 
 
@@ -112,6 +116,10 @@ class InstrumentView:
     def symbol(self) -> str:
         return self.rules.symbol
 
+    def _closed(self, series: Series) -> int:
+        """How many of its candles have closed."""
+        return series.closed_at(self.now)
+
     @property
     def price_age(self) -> float:
         """Seconds since the price was made."""
@@ -123,19 +131,27 @@ class InstrumentView:
 
     def candles(self, timeframe: str, count: int) -> Candles:
         """The newest `count` closed candles, oldest first; fewer where there are not so many."""
-        closed = self.series[timeframe].closed_at(self.now)
-        return self.series[timeframe].candles[max(0, closed - count) : closed]
+        series = self.series[timeframe]
+        closed = self._closed(series)
+        return series.candles[max(0, closed - count) : closed]
 
     def recent(self, timeframe: str, name: str, count: int) -> Floats:
         """The values at the newest `count` closed candles, oldest first; NaN before the warm-up, fewer at the start."""
         series = self.series[timeframe]
-        closed = series.closed_at(self.now)
+        closed = self._closed(series)
         return series.indicator(name)[max(0, closed - count) : closed]
+
+    def newest(self, timeframe: str, names: Sequence[str], count: int) -> list[list[float]]:
+        """The same of several indicators, as numbers of Python."""
+        series = self.series[timeframe]
+        closed = self._closed(series)
+        first = max(0, closed - count)
+        return [series.indicator(name)[first:closed].tolist() for name in names]
 
     def indicator(self, timeframe: str, name: str, back: int = 0) -> float | None:
         """The value at the last closed candle (or `back` candles before); None before the warm-up."""
         series = self.series[timeframe]
-        index = series.closed_at(self.now) - 1 - back
+        index = self._closed(series) - 1 - back
         if index < 0:
             return None
         value = float(series.indicator(name)[index])

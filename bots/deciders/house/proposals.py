@@ -12,7 +12,7 @@ import numpy as np
 
 from bots.domain.briefing import Briefing
 from bots.domain.foresight import Foresight, Past
-from bots.domain.risk import prices
+from bots.domain.risk import prices, worst_fill
 from bots.domain.significant import decimal
 from bots.domain.sizing import stop_at, target_at
 from bots.domain.wording import exact
@@ -48,7 +48,7 @@ def entry(
 ) -> Raw:
     """An entry with a stop `distance` (in price) from the mark and a target at `reward` times the stop's distance."""
     stop = planned_stop(briefing, view, long=long, distance=distance)
-    judged = prices(view, long, briefing.policy.max_slippage).judged
+    judged = worst_fill(view, long, briefing.policy.max_slippage)
     item: Raw = {
         "symbol": view.symbol,
         "action": "open_long" if long else "open_short",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from bots.domain.briefing import Briefing
 from bots.domain.foresight import Foresight, Past
 from bots.domain.levels import percent_away
 from bots.domain.policy import Policy
-from bots.domain.risk import prices, unit_loss
+from bots.domain.risk import unit_loss, worst_fill
 from markets.domain.candles import Floats
 from markets.domain.snapshot import InstrumentView
 
@@ -59,11 +60,11 @@ class SmaCross:
     def _entry(self, briefing: Briefing, view: InstrumentView, long: bool, timeframe: str) -> Raw:
         policy, rules, price = briefing.policy, view.rules, view.quote.last
         sign = 1 if long else -1
-        stop = rules.price(price - sign * percent_away(price, Decimal(repr(self.stop))))
-        target = rules.price(price + sign * percent_away(price, Decimal(repr(self.target))))
-        judged = prices(view, long, policy.max_slippage).judged
+        stop = rules.price(price - sign * percent_away(price, _exact(self.stop)))
+        target = rules.price(price + sign * percent_away(price, _exact(self.target)))
+        judged = worst_fill(view, long, policy.max_slippage)
         loss = unit_loss(judged, stop, long, policy.max_slippage, rules.taker_fee)
-        part = Decimal(repr(self.share)) * loss / (price * policy.risk_per_trade)
+        part = _exact(self.share) * loss / (price * policy.risk_per_trade)
         return {
             "symbol": view.symbol,
             "action": "open_long" if long else "open_short",
@@ -88,9 +89,14 @@ class SmaCross:
         return Foresight(timeframe, flat=crossed | late, long=down, short=up)
 
 
+@lru_cache
+def _exact(parameter: float) -> Decimal:
+    return Decimal(repr(parameter))
+
+
 def _above(view: InstrumentView, timeframe: str) -> list[bool] | None:
     """Whether the fast average was above the slow one at the last three candles, oldest first; None while unknown."""
-    fast, slow = view.recent(timeframe, FAST, 3).tolist(), view.recent(timeframe, SLOW, 3).tolist()
+    fast, slow = view.newest(timeframe, (FAST, SLOW), 3)
     # The slow average is the last to be known, and NaN alone differs from itself.
     if len(slow) < 3 or slow[0] != slow[0]:
         return None
