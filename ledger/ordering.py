@@ -31,7 +31,7 @@ from markets.models import Instrument
 from markets.prepared import Prepared
 from markets.updates import update_rows
 
-from . import valuation
+from . import valuation, venue_changes
 from .domain import lookups
 from .domain.intents import IntentDraft, Kind
 from .domain.portfolio import AccountPortfolio, HeldPosition
@@ -238,7 +238,8 @@ def send(*, account: Account, orders: Sequence[Order]) -> dict[int, Answer]:
         if (denied := barred(account, order.role)) is not None:
             answers[order.pk] = denied
         elif claim(order):
-            answers[order.pk] = venue.send(_request(order, valid_until))
+            answers[order.pk] = answer = venue.send(_request(order, valid_until))
+            venue_changes.heed(account=account, role=order.role, answer=answer)
     return answers
 
 
