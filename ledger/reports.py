@@ -87,9 +87,10 @@ def cancel(*, account: Account, orders: Sequence[Order], now: datetime) -> None:
     if not orders:
         return
     venue = venue_of(account)
-    answers = {order.pk: venue.cancel(str(order.client_id)) for order in orders}
-    for answer in answers.values():
-        venue_changes.heed(account=account, role=venue_changes.CANCEL, answer=answer)
+    answers = {}
+    for order in orders:
+        answers[order.pk] = answer = venue.cancel(str(order.client_id))
+        venue_changes.heed(account=account, order=order, answer=answer, cancelling=True)
     if account.certain:
         collect(account=account, now=now)
         return

@@ -5,26 +5,41 @@ Exits, stops and cancels go on being sent. It ends when an order of the same rol
 
 from datetime import UTC, datetime
 
+import structlog
 from django.db import transaction
 
 from markets.domain.orders import Answer, Confirmed, Refused, VenueStatus
+from markets.exchanges.market_data import Away
+from markets.live import instruments
 
 from . import states
-from .models import Account, TradingState, TradingStateKind
+from .models import Account, Order, TradingState, TradingStateKind
 
 UNEXPLAINED = ("venue_changed", "unknown")
 CANCEL = "cancel"  # beside the roles of orders
 LONGEST = Account._meta.get_field("refusal").max_length
+log = structlog.get_logger(__name__)
 
 
-def heed(*, account: Account, role: str, answer: Answer) -> None:
-    """What the answer to an order of this role means for the account as a whole. Call it outside of transactions."""
+def heed(*, account: Account, order: Order, answer: Answer, cancelling: bool = False) -> None:
+    """What the answer to an order (or its cancellation) means beyond this order. Call it outside of transactions."""
     if account.certain:
         return
+    role = CANCEL if cancelling else order.role
     if isinstance(answer, Refused) and answer.code in UNEXPLAINED:
         _restrict(account, role, answer)
+    elif isinstance(answer, Refused) and answer.code == "quantity_too_large":
+        _ask_rules(account, order)
     elif isinstance(answer, Confirmed) and answer.report.status is not VenueStatus.REFUSED:
         _lift(account, role)
+
+
+def _ask_rules(account: Account, order: Order) -> None:
+    """Its largest order has changed: the next exit is split by the new one."""
+    try:
+        instruments.refresh(account.feed.exchange, datetime.now(UTC), symbols=[order.instrument.symbol])
+    except Away as away:
+        log.warning("rules_not_asked", symbol=order.instrument.symbol, why=str(away))
 
 
 @transaction.atomic
