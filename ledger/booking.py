@@ -211,13 +211,16 @@ def book_income(batch: Batch, income: Income) -> None:
     instrument = batch.instruments.get(income.symbol)
     position = None
     if instrument is not None:
-        position = batch.positions.get(instrument.pk) or _just_closed(batch, instrument)
+        position = batch.positions.get(instrument.pk)
+        if position is None or (position.opened_at is not None and income.at < position.opened_at):
+            position = _just_closed(batch, instrument) or position  # told late: it is of the one before
     book = batch.books[position.book_id] if position else batch.unassigned()
     kind = CashKind.of(income.kind)
     own = income.currency in ("", book.currency)
     if position is not None and own and kind == CashKind.FUNDING:
         position.funding += income.amount
-        position.margin -= income.from_margin
+        # Told late, or over a margin that is only estimated here: never below nothing. The venue's own figure follows.
+        position.margin = max(position.margin - income.from_margin, ZERO)
     elif position is not None and own:
         position.realised += income.amount
     elif own and kind in PAID_IN:

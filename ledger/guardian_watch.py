@@ -71,7 +71,7 @@ def one_round(now: datetime) -> None:
     for feed in Feed.objects.running().filter(kind=FeedKind.LIVE):
         attempt("paper reports", partial(reports.collect_feed, feed=feed, now=now))
         attempt("sweep", partial(guardian.sweep, feed=feed, now=now, but=looked_after))
-        attempt("limits that wait", partial(repricing.sweep, feed=feed, now=now))
+        attempt("limits that wait", partial(repricing.sweep, feed=feed, now=now, but=looked_after))
     for account in compared:
         if account.pk not in looked_after:
             attempt(f"comparison of account {account.pk}", partial(compare, account, now))

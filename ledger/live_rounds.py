@@ -1,7 +1,7 @@
-"""Looks after live accounts side by side, in a few threads: an exchange that is slow with one does not hold up others.
+"""Looks after live accounts side by side, in threads: an exchange that is slow with one does not hold up others.
 
-An account stays in its thread, whose client remembers when it looked where. Nothing of an account is looked at twice
-at once here; other processes may, and every writer is made for that.
+Each account has its own, up to `LANES` of them, and stays there: the thread's client remembers when it looked where.
+Nothing of an account is looked at twice at once here; other processes may, and every writer is made for that.
 """
 
 import threading
@@ -14,10 +14,10 @@ import structlog
 
 from markets import connections
 
-from . import guardian, live_orders, reconciliation
+from . import guardian, live_orders, reconciliation, repricing
 from .models import Account
 
-LANES = 4  # threads; with none everything is done in the caller's
+LANES = 64  # threads, made as accounts come; with none everything is done in the caller's
 PATIENCE = 2.0  # seconds for which a round waits for accounts before it goes on without them
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ class _Lanes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._threads: list[ThreadPoolExecutor] = []
+        self._threads: dict[int, ThreadPoolExecutor] = {}
         self._waiting: set[int] = set()
         self._working: set[int] = set()
 
@@ -37,11 +37,10 @@ class _Lanes:
             if account in self._waiting:
                 return None
             self._waiting.add(account)
-            if not self._threads:
-                self._threads = [
-                    ThreadPoolExecutor(1, thread_name_prefix=f"accounts-{n}") for n in range(max(LANES, 1))
-                ]
-            return self._threads[account % len(self._threads)].submit(self._do, account, work)
+            lane = account % max(LANES, 1)
+            if lane not in self._threads:
+                self._threads[lane] = ThreadPoolExecutor(1, thread_name_prefix=f"accounts-{lane}")
+            return self._threads[lane].submit(self._do, account, work)
 
     def busy(self) -> set[int]:
         with self._lock:
@@ -86,11 +85,12 @@ def _look_now(account: int) -> None:
 
 
 def _look(pk: int, now: datetime, *, compare: bool) -> None:
-    """Book its news, enforce its plans, and compare it. What fails is logged, and the rest goes on."""
+    """Book its news, enforce its plans, move its limits, and compare it. What fails is logged, and the rest goes on."""
     account = Account.objects.select_related("feed").get(pk=pk)
     steps: list[Callable[[], object]] = [
         partial(live_orders.follow, account=account, now=now),
         partial(guardian.sweep_account, account=account, now=now),
+        partial(repricing.sweep_account, account=account, now=now),
     ]
     if compare:
         steps.append(partial(reconciliation.check, account=account, wall=now, at_once=False))

@@ -4,10 +4,12 @@ Only on feeds on the wall clock, where nobody took any of it, and only as far an
 It is placed through the same door as every order, and not where its book or account has no room left for it.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import IntegrityError
+from django.db.models import Q
 
 from markets.domain.rounding import round_cash_up
 from markets.models import Feed, Quote
@@ -18,18 +20,27 @@ from .domain.intents import IntentDraft, Kind
 from .domain.portfolio import AccountPortfolio
 from .gateway import muted
 from .guardian import one_account
-from .models import Order, OrderState, Position, Role, Source, TradingState
+from .models import Account, Order, OrderState, Position, Role, Source, TradingState
 from .ordering import Cause
 from .valuation import account_portfolio
 
 PREFIX = "reprice"
 
 
-def sweep(*, feed: Feed, now: datetime) -> int:
-    """Move what has waited too long; returns how many orders were placed anew."""
+def sweep(*, feed: Feed, now: datetime, but: Collection[int] = ()) -> int:
+    """Move what has waited too long on a feed, but for these accounts; returns how many orders were placed anew."""
+    return _sweep(Q(account__feed=feed) & ~Q(account__in=but), now)
+
+
+def sweep_account(*, account: Account, now: datetime) -> int:
+    """The same for one account."""
+    return _sweep(Q(account=account), now)
+
+
+def _sweep(of: Q, now: datetime) -> int:
     waiting = Order.objects.live().filter(
-        account__feed=feed, role=Role.ENTRY, type="limit", state=OrderState.OPEN, filled=0, told_filled=0,
-        intent__kind=Kind.OPEN, at__lte=now - rules.AFTER,
+        of, role=Role.ENTRY, type="limit", state=OrderState.OPEN, filled=0, told_filled=0, intent__kind=Kind.OPEN,
+        at__lte=now - rules.AFTER,
     )  # fmt: skip
     moved = 0
     for order in waiting.select_related("account__feed", "book", "instrument", "intent", "position").order_by("id"):

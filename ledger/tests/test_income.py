@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from ledger import reconciliation, reports
+from ledger.domain.intents import Kind
 from ledger.models import CashEntry, Position, Trade
 from ledger.tests import builders
 from ledger.tests.live_desk import LiveDesk
@@ -48,6 +49,35 @@ def test_each_kind_is_entered_once_with_the_venues_id(desk, kind, amount, entere
     entry = CashEntry.objects.get(ref="venue-77")
     assert (entry.kind, entry.amount, entry.currency) == (entered, Decimal(amount), "USDT")
     assert entry.book.kind == ("bot" if symbol else "unassigned")
+
+
+def owed(desk, amount, at):
+    """Funding that is taken out of the margin and told now, as of an earlier moment."""
+    income = replace(desk.exchange.pay("funding", amount, symbol=desk.instrument.symbol), at=at)
+    desk.exchange.log[-1] = replace(income, from_margin=-Decimal(amount))
+
+
+def test_funding_that_is_told_after_the_close_is_booked_to_what_was_held(desk):
+    position, at = desk.position(), datetime.now(UTC)
+    desk.trade(desk.draft(Kind.CLOSE, "0.1"))
+    desk.trade(desk.draft(quantity="0.05"))
+    owed(desk, "-1.25", at)
+    reports.collect(account=desk.account, now=desk.now)
+
+    position.refresh_from_db()
+    assert (position.state, position.funding, position.margin) == ("closed", Decimal("-1.25"), 0)
+    desk.wait(2)
+    assert desk.position().funding == 0
+    assert agrees(desk)
+
+
+def test_funding_above_the_margin_that_is_known_here_is_booked_all_the_same(desk):
+    Position.objects.filter(pk=desk.position().pk).update(margin=Decimal("0.5"))
+    owed(desk, "-1.25", datetime.now(UTC))
+    reports.collect(account=desk.account, now=desk.now)
+
+    assert CashEntry.objects.get(kind="funding").amount == Decimal("-1.25")
+    assert agrees(desk)
 
 
 def test_a_transfer_is_no_gain(desk):

@@ -19,7 +19,7 @@ FRESH_SECONDS = 3600.0
 AGAIN_SECONDS = 60.0  # after a reload that got no answer
 
 _mine = threading.local()
-_loading = threading.Lock()
+_loading: dict[tuple[str, bool], threading.Lock] = {}
 _loaded: dict[tuple[str, bool], tuple[float, Any]] = {}
 
 
@@ -48,7 +48,9 @@ def _instruments(exchange: str, demo: bool, client: Any) -> Any:
     at, source = _loaded.get((exchange, demo), (0.0, None))
     if source is not None and time.monotonic() - at < FRESH_SECONDS:
         return source
-    if not _loading.acquire(blocking=source is None):
+    # One for each: an exchange that is slow with its instruments holds up nobody at another.
+    loading = _loading.setdefault((exchange, demo), threading.Lock())
+    if not loading.acquire(blocking=source is None):
         return source  # somebody is loading them anew; an order must not wait for that
     try:
         return _load(exchange, demo, client)
@@ -58,7 +60,7 @@ def _instruments(exchange: str, demo: bool, client: Any) -> Any:
         _loaded[exchange, demo] = time.monotonic() - FRESH_SECONDS + AGAIN_SECONDS, source
         return source
     finally:
-        _loading.release()
+        loading.release()
 
 
 def _load(exchange: str, demo: bool, client: Any) -> Any:

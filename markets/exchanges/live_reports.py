@@ -7,6 +7,7 @@ place, so things are told more than once: whoever books knows them by the exchan
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from markets.domain.orders import Fill, Income, OrderReport, Refused, Report
@@ -19,6 +20,8 @@ from .sent import SentOrder, SentOrders
 OVERLAP = int(timedelta(minutes=15).total_seconds() * 1000)
 WEEK = int(timedelta(days=7).total_seconds() * 1000) - 1
 PAGE = 1000
+ONE_BY_ONE = 5  # orders whose names are asked for singly; more of them come by the page, which costs as much
+MOST_NAMES = 50_000
 # Lists in which nothing of ours can have changed are read so often: income and trades cost most of the budget.
 LOOK_EVERY = 10.0
 INCOME_SELDOM = 6.0  # times as long for income, which costs six times as much as trades
@@ -64,21 +67,25 @@ class _Gathering:
     sent: SentOrders
     after: int
     rest: float  # seconds for which what has not stirred is not asked for again
-    names: dict[tuple[str, str], str] = field(default_factory=dict)  # client ids by (symbol, venue order id)
+    names: dict[tuple[str, str], str] = field(init=False)  # client ids by (symbol, venue order id)
+    live: Sequence[SentOrder] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.names = _names(self.client)
+        self.live = self.sent.live()
 
     def everything(self) -> list[Report]:
         begin = milliseconds(self.sent.since())
         now = live_clock.venue_now(self.client)
         first = max(begin + 1, min(self.after, now) - OVERLAP)
-        live = self.sent.live()
         # States first: an end that is told has its executions in what is read afterwards.
-        states = self._states(live)
-        moved = self._moved(live, states)
+        states = self._states()
+        moved = self._moved(states)
         pause = self.rest if moved else self.rest * INCOME_SELDOM
         lines = list(self._income(first, now)) if live_looks.due(self.client, "income", pause) else []
         listed = {symbol for symbol, line in lines if symbol in self.client.markets}
         starts = dict.fromkeys({*self.sent.symbols(), *listed}, first)
-        for order in live:
+        for order in self._restless(states):
             asked_at = max(begin + 1, live_clock.at_venue(self.client, order.at) - 60_000)
             starts[order.symbol] = min(starts.get(order.symbol, first), asked_at)
         stirred = moved | {symbol for symbol, line in lines if line.get("tradeId")}
@@ -91,17 +98,25 @@ class _Gathering:
         paid = [income for symbol, line in lines if (income := live_parsing.income(line, symbol))]
         return [*fills, *paid, *states]
 
-    def _moved(self, live: Sequence[SentOrder], states: Sequence[OrderReport]) -> set[str]:
+    def _restless(self, states: Sequence[OrderReport]) -> Iterator[SentOrder]:
+        """Orders of ours that may have executions from long ago which are not known: all but those that just rest."""
+        told = {report.client_id: report for report in states}
+        for order in self.live:
+            report = told.get(order.client_id)
+            if report is None or not report.status.live or report.filled != order.filled:
+                yield order
+
+    def _moved(self, states: Sequence[OrderReport]) -> set[str]:
         """Where an order of ours has traded more than is known."""
-        known = {order.client_id: order.filled for order in live}
+        known = {order.client_id: order.filled for order in self.live}
         return {report.symbol for report in states if report.filled > known[report.client_id]}
 
     # --- What became of our orders ---
 
-    def _states(self, live: Sequence[SentOrder]) -> list[OrderReport]:
-        shown = self._open(live)
+    def _states(self) -> list[OrderReport]:
+        shown = self._open(self.live)
         found = []
-        for order in live:
+        for order in self.live:
             report = shown.get(order.client_id) or look_up(self.client, order, self.names)
             if report is not None:
                 found.append(report)
@@ -130,6 +145,7 @@ class _Gathering:
 
     def _fills(self, symbol: str, start: int, now: int) -> Iterator[Fill]:
         rows = {str(row["id"]): row for row in self._trades(self.client.market_id(symbol), start, now)}
+        self._learn_names(symbol, {live_parsing.text(row, "orderId") for row in rows.values()})
         for row in rows.values():
             name = self._name(symbol, row)
             if name is not None:
@@ -141,14 +157,36 @@ class _Gathering:
         for first, last in _windows(start, now):
             rows = self._ask_trades({"symbol": market, "startTime": first, "endTime": last, "limit": PAGE})
             yield from rows
-            newest = max((int(row["id"]) for row in rows), default=0)
-            while len(rows) >= PAGE:
+            if len(rows) < PAGE:
+                continue
+            while len(rows) >= PAGE:  # by their numbers from here to the newest
+                newest = max(int(row["id"]) for row in rows)
                 rows = self._ask_trades({"symbol": market, "fromId": newest + 1, "limit": PAGE})
                 yield from rows
-                newest = max((int(row["id"]) for row in rows), default=newest)
+            return
 
     def _ask_trades(self, params: Mapping[str, Any]) -> Sequence[Row]:
         return list(live_calls.asked(self.client, lambda: self.client.fapiPrivateGetUserTrades(dict(params))))
+
+    def _learn_names(self, symbol: str, ids: set[str]) -> None:
+        """The client ids of these orders: of our triggered stops by asking for them, of many others by the page."""
+        if any((symbol, name) not in self.names for name in ids):
+            for order in self.live:
+                if order.conditional and order.symbol == symbol:
+                    look_up(self.client, order, self.names)
+        missing = sorted(int(name) for name in ids if (symbol, name) not in self.names)
+        if len(missing) <= ONE_BY_ONE:
+            return
+        first, market = missing[0], self.client.market_id(symbol)
+        while first <= missing[-1]:
+            asked = {"symbol": market, "orderId": first, "limit": PAGE}
+            rows = live_calls.asked(self.client, partial(self.client.fapiPrivateGetAllOrders, asked))
+            for row in rows:
+                key = symbol, live_parsing.text(row, "orderId")
+                self.names.setdefault(key, live_parsing.text(row, "clientOrderId"))
+            if len(rows) < PAGE:
+                break
+            first = max(int(row["orderId"]) for row in rows) + 1
 
     def _name(self, symbol: str, row: Row) -> str | None:
         """The client id of an execution's order; None where the exchange does not show that order."""
@@ -181,6 +219,14 @@ class _Gathering:
         market = str(row.get("symbol") or "")
         found = self.client.markets_by_id.get(market, [])
         return next((str(one["symbol"]) for one in found if one.get("swap")), market)
+
+
+def _names(client: Any) -> dict[tuple[str, str], str]:
+    """What the client has learnt already: an order keeps its name, and what was cut off goes on from there."""
+    names: dict[tuple[str, str], str] = client.__dict__.setdefault("names", {})
+    if len(names) > MOST_NAMES:
+        names.clear()
+    return names
 
 
 def _windows(start: int, now: int) -> Iterator[tuple[int, int]]:

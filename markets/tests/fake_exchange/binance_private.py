@@ -112,9 +112,12 @@ def open_orders(account: Account, fields: Fields) -> Any:
 
 
 def all_orders(account: Account, fields: Fields) -> Any:
-    symbol, first = admission.symbol_of(account, fields), int(fields.get("startTime", "0"))
-    rows = [o for o in account.orders.values() if o.symbol == symbol and o.created >= first]
-    return [binance_shapes.order(o) for o in rows if account.seen(o.client_id)][-int(fields.get("limit", "500")) :]
+    """From an `orderId` on, oldest first, or the newest ones."""
+    symbol, first, limit = admission.symbol_of(account, fields), fields.get("orderId"), int(fields.get("limit", "500"))
+    rows = [o for o in account.orders.values() if o.symbol == symbol and o.created >= int(fields.get("startTime", "0"))]
+    if first is not None:
+        rows = [o for o in sorted(rows, key=lambda o: o.id) if o.id >= int(first)][:limit]
+    return [binance_shapes.order(o) for o in rows if account.seen(o.client_id)][-limit:]
 
 
 def force_orders(account: Account, _: Fields) -> Any:
