@@ -149,7 +149,7 @@ def missing(instrument: Instrument, timeframe: str, first: int, last: int) -> li
     if last < first:
         return []
     step = TIMEFRAMES[timeframe]
-    stored = Candle.objects.of(instrument, timeframe).between(first, last).columns().time
+    stored = Candle.objects.stretch(instrument.pk, timeframe, first, last).time
     times = np.concatenate([[first - step], stored, [last + step]])
     breaks = np.flatnonzero(np.diff(times) > step)
     return [(int(times[i]) + step, int(times[i + 1]) - step) for i in breaks]

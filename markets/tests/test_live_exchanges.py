@@ -65,7 +65,7 @@ def test_candles_funding_interest_and_book(fake):
     feed = opened(fake)
     one = btc(fake)
     LiveCandles(fake.exchange, Ages()).fill(one, "5m", now())
-    stored = Candle.objects.of(one, "5m").columns()
+    stored = Candle.objects.stretch(one.pk, "5m")
     truth = fake.world.candles(one.symbol, "5m", int(stored.time[0]), int(stored.time[-1]), limit=2000)
     funding.settle(feed, one, now(), Ages())
 

@@ -270,7 +270,7 @@ def series_of(*pairs):
 
 
 def no_gap(timeframe, upto):
-    times = Candle.objects.of(instrument(), timeframe).columns().time
+    times = Candle.objects.stretch(instrument().pk, timeframe).time
     step = TIMEFRAMES[timeframe]
     return len(times) > 300 and int(times[-1]) + 2 * step > milliseconds(upto) and (np.diff(times) == step).all()
 

@@ -117,7 +117,7 @@ def test_a_closed_candle_comes_by_the_stream(live):
     step = 60_000
     aged = DataAge.objects.filter(instrument=instrument(), part="candles 1m", source="stream")
     until(aged.exists, seconds=75)
-    times = Candle.objects.of(instrument(), "1m").columns().time
+    times = Candle.objects.stretch(instrument().pk, "1m").time
 
     assert (times[1:] - times[:-1] == step).all()
 
