@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .domain.candles import TIMEFRAMES, Candles, Floats, Times, bad_rows, milliseconds
+from .domain.candles import HOUR, TIMEFRAMES, Candles, Floats, Times, bad_rows, funding_hour, milliseconds
 
 SUFFIXES = (".csv", ".parquet", ".feather")
-HOUR = TIMEFRAMES["1h"]
 # The first block of Bitcoin: an earlier time is a wrong unit.
 EARLIEST = milliseconds(datetime(2009, 1, 3, tzinfo=UTC))
 _TIMES = ("timestamp", "date", "open_time", "time")
@@ -117,7 +116,7 @@ def read_funding(held: Contents, now: datetime) -> Funding:
     """
     table = _table(held.path)
     times = _times(held.path, table)
-    hours = (times + HOUR // 2) // HOUR * HOUR
+    hours = funding_hour(times)
     funding = Funding(hours, _column(held.path, table, _RATES))
     steps = np.diff(hours, prepend=hours[:1] - HOUR)
     problems: dict[int, str] = {}

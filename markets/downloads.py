@@ -16,7 +16,7 @@ import numpy as np
 from django.db import connection
 
 from . import history, quality, refusals
-from .candle_files import HOUR, Funding
+from .candle_files import Funding
 from .domain.candles import TIMEFRAMES, Candles, bad_rows, instant, milliseconds
 from .exchanges import market_data
 from .exchanges.clients import UnknownExchange
@@ -149,7 +149,7 @@ def missing(instrument: Instrument, timeframe: str, first: int, last: int) -> li
     if last < first:
         return []
     step = TIMEFRAMES[timeframe]
-    stored = Candle.objects.of(instrument, timeframe).between(first, last).columns().time
+    stored = Candle.objects.stretch(instrument.pk, timeframe, first, last).time
     times = np.concatenate([[first - step], stored, [last + step]])
     breaks = np.flatnonzero(np.diff(times) > step)
     return [(int(times[i]) + step, int(times[i + 1]) - step) for i in breaks]
@@ -198,7 +198,7 @@ def _funding(instrument: Instrument, wanted: Wanted, now: datetime, line: Line) 
             kept = [one for one in page if one.at <= last]
             if not kept:
                 break
-            hours = np.array([(milliseconds(one.at) + HOUR // 2) // HOUR * HOUR for one in kept], np.int64)
+            hours = np.array([milliseconds(one.at) for one in kept], np.int64)
             became = store_funding(
                 instrument=instrument, funding=Funding(hours, np.array([float(k.rate) for k in kept]))
             )

@@ -98,13 +98,16 @@ def load(
     of: Kept = Candle,
 ) -> Candles:
     """Stored candles with open times from `first` to `last` (UTC ms, both included), oldest first."""
-    return of.objects.of(instrument, timeframe).between(first, last).columns()
+    return of.objects.stretch(_key(instrument), timeframe, first, last)
 
 
 def newest(instrument: Instrument | int, timeframe: str, count: int, last: int | None = None) -> Candles:
     """The newest `count` stored candles that opened at `last` (UTC ms) or before, oldest first; fewer at the start."""
-    key = instrument.pk if isinstance(instrument, Instrument) else instrument
-    return Candle.objects.newest(key, timeframe, count, last)
+    return Candle.objects.newest(_key(instrument), timeframe, count, last)
+
+
+def _key(instrument: Instrument | int) -> int:
+    return instrument.pk if isinstance(instrument, Instrument) else instrument
 
 
 def finest(instruments: Iterable[Instrument], first: int | None = None, last: int | None = None) -> str | None:

@@ -13,8 +13,8 @@ from pathlib import Path
 from django.db import transaction
 
 from . import history, quality, refusals
-from .candle_files import HOUR, SUFFIXES, BadFile, Contents, Funding, contents, read_candles, read_funding, rows_in
-from .domain.candles import REPEATED, TIMEFRAMES, Candles, gaps, instant, milliseconds
+from .candle_files import SUFFIXES, BadFile, Contents, Funding, contents, read_candles, read_funding, rows_in
+from .domain.candles import HOUR, REPEATED, TIMEFRAMES, Candles, funding_hour, gaps, instant, milliseconds
 from .domain.rounding import nearest_to
 from .history import Stored
 from .listing import NotListed, described, ensure_instrument, split
@@ -194,8 +194,8 @@ def store_funding(*, instrument: Instrument, funding: Funding) -> Stored:
     hours = funding.time.tolist()
     around = (instant(hours[0] - HOUR), instant(hours[-1] + HOUR))
     stored = FundingRate.objects.filter(instrument=instrument, at__range=around).values_list("at", "rate")
-    # A live market stores the time that its exchange tells, which may be a few milliseconds late.
-    known = {(milliseconds(at) + HOUR // 2) // HOUR * HOUR: rate for at, rate in stored}
+    # Rows of earlier versions have the time that their exchange told.
+    known = {funding_hour(milliseconds(at)): rate for at, rate in stored}
     rates = {
         at: nearest_to(Decimal(repr(rate)), RATE_UNIT) for at, rate in zip(hours, funding.rate.tolist(), strict=True)
     }

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
+Time = TypeVar("Time", int, Times)
 
 MINUTE = 60_000
+HOUR = 60 * MINUTE
 TIMEFRAMES: dict[str, int] = {
     "1m": MINUTE, "3m": 3 * MINUTE, "5m": 5 * MINUTE, "15m": 15 * MINUTE, "30m": 30 * MINUTE,
     "1h": 60 * MINUTE, "2h": 120 * MINUTE, "4h": 240 * MINUTE, "8h": 480 * MINUTE, "12h": 720 * MINUTE,
@@ -30,6 +33,15 @@ def milliseconds(at: datetime) -> int:
     """UTC milliseconds of an aware datetime, cut to the millisecond."""
     # In whole numbers, so that no float of seconds is cut a millisecond too early.
     return (at - _EPOCH) // _MILLISECOND
+
+
+def funding_hour(ms: Time) -> Time:
+    """The full hour of a settlement at these UTC milliseconds, a number or an array of them.
+
+    Exchanges tell its time a few milliseconds late, at worst some minutes, and not always the same: only the hour tells
+    whether two sources speak of one settlement.
+    """
+    return (ms + HOUR // 2) // HOUR * HOUR
 
 
 def instant(ms: int) -> datetime:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds
+from markets.domain.candles import HOUR, TIMEFRAMES, Candles, funding_hour, instant, milliseconds
 from markets.domain.intake import Tick, figure
 
 from . import clients
@@ -31,7 +31,7 @@ class Away(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """One funding settlement of the past. `mark` is None where the exchange does not tell it."""
+    """One funding settlement of the past, at its full hour. `mark` is None where the exchange does not tell it."""
 
     at: datetime
     rate: Decimal
@@ -172,15 +172,18 @@ def funding(exchange: str, symbols: Sequence[str]) -> list[Tick]:
 
 
 def settlements(exchange: str, symbol: str, since: datetime) -> list[Settlement]:
-    """Funding settled after `since`, oldest first; at most what one request tells. Raises Away."""
+    """Funding settled after `since`, oldest first, each at its full hour; at most one request's. Raises Away."""
+    # From the middle between two hours on, so that none is told again because it is stamped a little late.
+    begin = (milliseconds(since) // HOUR + 1) * HOUR - HOUR // 2
     with asking(exchange) as client:
-        rows = client.fetch_funding_rate_history(symbol, since=milliseconds(since) + 1, limit=SETTLEMENTS_PAGE)
+        rows = client.fetch_funding_rate_history(symbol, since=begin, limit=SETTLEMENTS_PAGE)
         found = []
         for row in rows:
-            rate, at = figure(row.get("fundingRate")), row.get("timestamp")
-            if rate is not None and rate.is_finite() and at is not None and instant(at) > since:
+            rate, told_at = figure(row.get("fundingRate")), row.get("timestamp")
+            if rate is not None and rate.is_finite() and told_at is not None and told_at >= begin:
                 mark = figure((row.get("info") or {}).get("markPrice"))
-                found.append(Settlement(instant(at), rate, mark if mark is not None and mark > 0 else None))
+                at = instant(funding_hour(int(told_at)))
+                found.append(Settlement(at, rate, mark if mark is not None and mark > 0 else None))
         return sorted(found, key=lambda one: one.at)
 
 

@@ -4,31 +4,23 @@ A stored candle is never changed: it was closed when it came, and everything com
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, pairwise
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
-from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from markets.domain.candles import Candles
 from markets.fields import ExactDecimalField
 
+from .candle_reads import COLUMNS, FOREVER, Reader, Stretch, reader
 from .instruments import Instrument
 
-COLUMNS = ("open_time", "open", "high", "low", "close", "volume")
 Row = tuple[Any, ...]
-Stretch = tuple[int, str, int, int]  # instrument id, timeframe, first and last open time (UTC ms, both included)
 _CHUNK = 5_000
 # From so many rows on PostgreSQL is given a table of bytes: its INSERT takes eight times as long.
 MANY = 500
-_FOREVER = 2**62
-_NAMES = ", ".join(COLUMNS)
-# All rows in one value, each as its numbers with the highest byte first.
-_SENT = " || ".join(f"{'int8' if name == 'open_time' else 'float8'}send({name})" for name in COLUMNS)
-_PACKED = f"string_agg({_SENT}, ''::bytea ORDER BY open_time)"
-_LAYOUT = np.dtype([(name, ">i8" if name == "open_time" else ">f8") for name in COLUMNS])
 _SIGNATURE, _END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 
 
@@ -41,56 +33,21 @@ class CandleQuerySet(models.QuerySet[Any]):
         bounds = {"open_time__gte": first, "open_time__lte": last}
         return self.filter(**{name: bound for name, bound in bounds.items() if bound is not None})
 
-    def newest(self, instrument: int, timeframe: str, count: int, last: int | None = None) -> Candles:
-        """The newest `count` candles that opened at `last` (UTC ms) or before, oldest first; fewer at the start."""
-        where = f"{self._stretch()} AND open_time <= %s ORDER BY open_time DESC LIMIT %s"
-        params = [instrument, timeframe, _FOREVER if last is None else last, count]
-        if self._packs:
-            statement = f"SELECT {_PACKED} FROM (SELECT {_NAMES} {where}) AS part"
-            return _unpacked(self._fetched(statement, params)[0][0])
-        return _table(self._fetched(f"SELECT {_NAMES} {where}", params))[::-1]
+    def stretch(self, instrument: int, timeframe: str, first: int | None = None, last: int | None = None) -> Candles:
+        """The candles that opened from `first` to `last` (UTC ms, both included), oldest first; None leaves open."""
+        return self._reader.stretch(_stretch(instrument, timeframe, first, last))
 
     def stretches(self, asked: Sequence[Stretch]) -> list[Candles]:
         """The candles of each stretch, oldest first: one statement for all of them."""
-        where = f"{self._stretch()} AND open_time BETWEEN %s AND %s"
-        what = _PACKED if self._packs else _NAMES
-        parts = [f"SELECT {number}, {what} {where}" for number in range(len(asked))]
-        rows = self._fetched(" UNION ALL ".join(parts), [value for stretch in asked for value in stretch])
-        if self._packs:
-            packed: dict[int, bytes | None] = dict(rows)
-            return [_unpacked(packed[number]) for number in range(len(asked))]
-        table = np.fromiter(chain.from_iterable(rows), np.float64, count=len(rows) * (len(COLUMNS) + 1))
-        table = table.reshape(-1, len(COLUMNS) + 1)
-        # They come in the order of the parts and of the key, which nobody promises.
-        if (np.diff(table[:, 0]) < 0).any() or ((np.diff(table[:, 1]) < 0) & (np.diff(table[:, 0]) == 0)).any():
-            table = table[np.lexsort((table[:, 1], table[:, 0]))]
-        ends = np.searchsorted(table[:, 0], np.arange(len(asked) + 1))
-        return [_columns(table[begin:end, 1:]) for begin, end in pairwise(ends.tolist())]
+        return self._reader.stretches(asked)
 
-    def _stretch(self) -> str:
-        return f"FROM {self.model._meta.db_table} WHERE instrument_id = %s AND timeframe = %s"
+    def newest(self, instrument: int, timeframe: str, count: int, last: int | None = None) -> Candles:
+        """The newest `count` candles that opened at `last` (UTC ms) or before, oldest first; fewer at the start."""
+        return self._reader.newest(_stretch(instrument, timeframe, None, last), count)
 
     @property
-    def _packs(self) -> bool:
-        """PostgreSQL hands over all rows as one value: a hundredth of the objects, and half of the time."""
-        return connections[self.db].vendor == "postgresql"
-
-    def _fetched(self, statement: str, params: Sequence[Any]) -> list[Row]:
-        with connections[self.db].cursor() as cursor:
-            cursor.execute(statement, params)
-            return cursor.fetchall()
-
-    def columns(self) -> Candles:
-        """These candles as arrays, oldest first. All must be of one instrument and timeframe."""
-        return self._read(self.order_by("open_time"))
-
-    def _read(self, rows: "CandleQuerySet") -> Candles:
-        """From the driver into one array: rows as Python objects of the ORM would take three times as long."""
-        try:
-            sql, params = rows.values_list(*COLUMNS).query.get_compiler(self.db).as_sql()
-        except EmptyResultSet:
-            return Candles.of(())
-        return _table(self._fetched(sql, params))
+    def _reader(self) -> Reader:
+        return reader(connections[self.db], self.model._meta.db_table)
 
     def insert(self, rows: Iterable[Row]) -> None:
         """Add those rows whose key is not stored yet; rows that are there stay as they are."""
@@ -134,24 +91,8 @@ class CandleQuerySet(models.QuerySet[Any]):
         return f"INSERT INTO {quote(self.model._meta.db_table)} ({names})"
 
 
-def _table(rows: list[Row]) -> Candles:
-    """Rows of the driver as arrays."""
-    table = np.fromiter(chain.from_iterable(rows), np.float64, count=len(rows) * len(COLUMNS))
-    return _columns(table.reshape(-1, len(COLUMNS)))
-
-
-def _columns(table: np.ndarray[Any, Any]) -> Candles:
-    columns = table.T.copy()
-    return Candles(columns[0].astype(np.int64), *columns[1:])
-
-
-def _unpacked(packed: bytes | None) -> Candles:
-    """What `_PACKED` made of rows; None where there were none."""
-    if packed is None:
-        return Candles.of(())
-    table = np.frombuffer(packed, _LAYOUT)
-    time, *prices = (table[name] for name in COLUMNS)
-    return Candles(time.astype(np.int64), *(price.astype(np.float64) for price in prices))
+def _stretch(instrument: int, timeframe: str, first: int | None, last: int | None) -> Stretch:
+    return instrument, timeframe, 0 if first is None else first, FOREVER - 1 if last is None else last
 
 
 def _bytes(candles: Candles) -> bytes:

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from threading import Thread
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from markets import history, snapshots
 from markets.domain import windows
 from markets.domain.candles import TIMEFRAMES, Candles, instant, resample
-from markets.models import Candle
+from markets.models import Candle, candle_reads
 
 from . import rows, samples
 
@@ -55,6 +56,50 @@ def test_stored_candles_come_back_to_the_last_digit(bitcoin):
     assert same(history.load(bitcoin, "5m"), LONG)
     assert same(history.load(bitcoin, "5m", int(LONG.time[10]), int(LONG.time[12])), LONG[10:13])
     assert len(history.load(bitcoin, "1m")) == 0
+
+
+@pytest.mark.requirement("MKT-04")
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_stretches_of_one_statement_equal_those_read_alone(data):
+    """Whole, empty, overlapping, twice the same, in any order: however rows lie in the table."""
+    kept = [rows.instrument(), rows.instrument("ETH/USDT:USDT")]
+    for seed, instrument in enumerate(kept):
+        later, part = data.draw(st.integers(1, 99)), samples.candles(100, "5m", seed=seed)
+        keep(instrument, part[later:])
+        keep(instrument, part[:later])
+    times = st.integers(-1, 101).map(lambda row: int(LONG.time[0]) + row * 5 * MINUTE)
+    stretch = st.tuples(st.sampled_from([one.pk for one in kept]), st.sampled_from(["5m", "1h"]), times, times)
+    asked = data.draw(st.lists(stretch, min_size=1, max_size=8))
+
+    together = Candle.objects.stretches(asked)
+
+    assert len(together) == len(asked)
+    for found, (pk, timeframe, first, last) in zip(together, asked, strict=True):
+        assert same(found, history.load(pk, timeframe, first, last))
+        assert len(found) == (0 if timeframe == "1h" else max(0, count(first, last)))
+    Candle.objects.all().delete()
+
+
+def count(first: int, last: int) -> int:
+    begin = int(LONG.time[0])
+    return (min(last, begin + 99 * 5 * MINUTE) - max(first, begin)) // (5 * MINUTE) + 1
+
+
+def test_a_thousand_stretches_are_read_at_once(bitcoin):
+    keep(bitcoin, LONG)
+    asked = [(bitcoin.pk, "5m", time, time) for time in LONG.time.tolist()]
+
+    assert [one.close[0] for one in Candle.objects.stretches(asked)] == LONG.close.tolist()
+
+
+def test_a_stretch_longer_than_what_is_read_at_once_is_whole(bitcoin, monkeypatch):
+    monkeypatch.setattr(candle_reads.PackedReader, "AT_ONCE", 400)
+    keep(bitcoin, LONG)
+
+    assert same(history.load(bitcoin, "5m"), LONG)
+    assert same(history.load(bitcoin, "5m", last=int(LONG.time[399])), LONG[:400])
+    assert same(history.newest(bitcoin, "5m", 600), LONG[-600:])
 
 
 def test_storing_again_changes_nothing(bitcoin):
@@ -194,7 +239,8 @@ def test_only_what_is_new_is_asked_for(bitcoin):
         later = window(bitcoin, NOW + timedelta(minutes=10))
 
     assert len(asked) == 1
-    assert f"BETWEEN {LONG.time[1000]} AND {LONG.time[1001]}" in asked[0]["sql"]
+    told = {int(number) for number in re.findall(r"\d{13}", asked[0]["sql"])}
+    assert told & set(LONG.time.tolist()) == {LONG.time[1000], LONG.time[1001]}
     assert later.candles.time[-1] == LONG.time[1001]
 
 

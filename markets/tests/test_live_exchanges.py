@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from markets import watching
+from markets.domain import windows
 from markets.exchanges import market_data
 from markets.live import driver as driving
 from markets.live import funding, instruments
@@ -65,11 +66,11 @@ def test_candles_funding_interest_and_book(fake):
     feed = opened(fake)
     one = btc(fake)
     LiveCandles(fake.exchange, Ages()).fill(one, "5m", now())
-    stored = Candle.objects.of(one, "5m").columns()
+    stored = Candle.objects.stretch(one.pk, "5m")
     truth = fake.world.candles(one.symbol, "5m", int(stored.time[0]), int(stored.time[-1]), limit=2000)
     funding.settle(feed, one, now(), Ages())
 
-    assert len(stored) > 300
+    assert len(stored) >= windows.WARM
     assert stored.close == pytest.approx(truth.close)
     assert stored.volume == pytest.approx(truth.volume)  # in base units everywhere
     assert FundingRate.objects.filter(instrument=one).count() >= 3
@@ -103,7 +104,7 @@ def test_the_stream_brings_prices(fake, monkeypatch):
         while not DataAge.objects.filter(instrument=one, part="price", source="stream").exists():
             assert time.monotonic() < until, "no age"
             time.sleep(0.02)
-        while Candle.objects.of(one, "1m").count() < 300:
+        while Candle.objects.of(one, "1m").count() < windows.WARM:
             assert time.monotonic() < until, "no candles"
             time.sleep(0.05)
     finally:

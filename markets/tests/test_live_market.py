@@ -11,6 +11,7 @@ from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 from markets import freshness, refusals, watching
+from markets.domain import windows
 from markets.domain.candles import TIMEFRAMES, Candles, instant, milliseconds
 from markets.domain.intake import Tick
 from markets.domain.orders import Confirmed, OrderRequest, OrderType, Refused, Side
@@ -270,9 +271,11 @@ def series_of(*pairs):
 
 
 def no_gap(timeframe, upto):
-    times = Candle.objects.of(instrument(), timeframe).columns().time
+    times = Candle.objects.stretch(instrument().pk, timeframe).time
     step = TIMEFRAMES[timeframe]
-    return len(times) > 300 and int(times[-1]) + 2 * step > milliseconds(upto) and (np.diff(times) == step).all()
+    return (
+        len(times) >= windows.WARM and int(times[-1]) + 2 * step > milliseconds(upto) and (np.diff(times) == step).all()
+    )
 
 
 @pytest.fixture

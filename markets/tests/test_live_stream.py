@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from markets import watching
+from markets.domain import windows
 from markets.live import driver as driving
 from markets.live import streaming
 from markets.live.streaming import _Finals
@@ -113,11 +114,11 @@ def test_where_no_stream_can_be_had_it_is_polled(live):
 @pytest.mark.slow
 @pytest.mark.requirement("MKT-03")
 def test_a_closed_candle_comes_by_the_stream(live):
-    until(lambda: Candle.objects.of(instrument(), "1m").count() > 300)
+    until(lambda: Candle.objects.of(instrument(), "1m").count() >= windows.WARM)
     step = 60_000
     aged = DataAge.objects.filter(instrument=instrument(), part="candles 1m", source="stream")
     until(aged.exists, seconds=75)
-    times = Candle.objects.of(instrument(), "1m").columns().time
+    times = Candle.objects.stretch(instrument().pk, "1m").time
 
     assert (times[1:] - times[:-1] == step).all()
 

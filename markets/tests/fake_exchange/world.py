@@ -76,6 +76,8 @@ class World:
         self._set: dict[str, list[tuple[int, float]]] = {}
         self._told: dict[tuple[str, str], Candles] = {}
         self._books: dict[str, dict[str, Any]] = {}
+        self.funding_late_ms = 3  # as Binance stamps it
+        self._settled: dict[str, list[tuple[int, str]]] = {}
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._lock = threading.Lock()
         self.stream_generation = 0
@@ -218,11 +220,18 @@ class World:
 
     def settlements(self, symbol: str, first: int | None, last: int | None, limit: int = 100) -> list[tuple[int, str]]:
         """(time, rate) of past funding, oldest first."""
-        step = self.listed[symbol].funding_hours * 3_600_000
-        newest = min(self.now(), last if last is not None else self.now()) // step * step
-        oldest = newest - (limit - 1) * step if first is None else -(-first // step) * step
+        if symbol in self._settled:
+            inside = [row for row in self._settled[symbol] if (first or 0) <= row[0] <= (last or self.now())]
+            return inside[:limit] if first is not None else inside[-limit:]
+        step, late = self.listed[symbol].funding_hours * 3_600_000, self.funding_late_ms
+        newest = (min(self.now(), last if last is not None else self.now()) - late) // step * step
+        oldest = newest - (limit - 1) * step if first is None else -(-(first - late) // step) * step
         newest = min(newest, oldest + (limit - 1) * step)
-        return [(at, self.listed[symbol].funding_rate) for at in range(oldest, newest + 1, step)]
+        return [(at + late, self.listed[symbol].funding_rate) for at in range(oldest, newest + 1, step)]
+
+    def tell_settlements(self, symbol: str, rows: Sequence[tuple[int, str]]) -> None:
+        """From now on this is the past funding: (time, rate), oldest first."""
+        self._settled[symbol] = list(rows)
 
     def next_funding(self, symbol: str) -> int:
         step = self.listed[symbol].funding_hours * 3_600_000
