@@ -277,6 +277,19 @@ def test_questions_of_an_account_wait_when_the_exchange_asks_for_it(desk):
 
 
 @pytest.mark.requirement("EXE-06")
+def test_an_entry_waits_when_the_exchange_asks_for_it_and_an_exit_does_not(desk):
+    desk.trade(desk.draft())
+    ExchangeState.objects.update(wait_until=datetime.now(UTC) + timedelta(seconds=60))
+    desk.fake.log.clear()
+
+    entry = desk.trade(desk.draft(Kind.ADD, "0.05"))
+    assert (entry.state, desk.fake.log.count("order", method="POST")) == ("refused", 0)
+    assert "asked us to wait" in entry.reason
+    closing.close(account=desk.account, instrument_id=desk.instrument.pk, why="test", now=desk.now)
+    assert desk.customer.position(BTC).quantity == 0
+
+
+@pytest.mark.requirement("EXE-06")
 def test_questions_leave_a_part_of_the_allowance_to_orders(desk):
     desk.trade(desk.draft())
     client, at = venue_of(desk.account)._client, datetime.now(UTC)
