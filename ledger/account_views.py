@@ -110,6 +110,16 @@ def arm(request: Request, pk: int) -> HttpResponse:
     return done(request, sentence, lambda: change(account=account, by=request.user, wall=datetime.now(UTC)))
 
 
+@login_required
+@require_POST
+def resume(request: Request, pk: int) -> HttpResponse:
+    """Let an account take new exposure again, whose venue refused what it had always taken."""
+    account = mine(request, pk)
+    sentence = f"{account.name} takes new exposure again."
+    who: dict[str, Any] = {"by": request.user, "wall": datetime.now(UTC)}
+    return done(request, sentence, lambda: live_accounts.resume(account=account, **who))
+
+
 def adoptable(request: Request, pk: int) -> tuple[Position, Any]:
     """A position of the user that nobody manages, with its mark, and the books that may take it."""
     rows = marked(Position.objects.of(request.user).open().filter(book__kind=BookKind.UNASSIGNED))

@@ -112,6 +112,12 @@ def _keys(wall: datetime) -> Iterator[Trouble]:
         yield _of_account(AlertKind.KEY, account.pk, Severity.CRITICAL, sentence, account)
 
 
+def _changed_venues(wall: datetime) -> Iterator[Trouble]:
+    for account in Account.objects.exclude(refusal=""):
+        sentence = f"{account.name} takes no new exposure. {account.refusal}"
+        yield _of_account(AlertKind.VENUE_CHANGED, account.pk, Severity.CRITICAL, sentence, account)
+
+
 def _silent(wall: datetime) -> Iterator[Trouble]:
     for account in Account.objects.filter(silent_since__lt=wall - SILENT):
         sentence = f"The venue of {account.name} has not answered since {account.silent_since:%Y-%m-%d %H:%M:%S} UTC."
@@ -187,5 +193,5 @@ def _of_account(kind: AlertKind, of: object, severity: Severity, sentence: str, 
 
 
 SOURCES: Sequence[Callable[[datetime], Iterator[Trouble]]] = (
-    _unknown_orders, _not_reconciled, _keys, _silent, _foreign, _unprotected, _exits, _locks,
+    _unknown_orders, _not_reconciled, _keys, _changed_venues, _silent, _foreign, _unprotected, _exits, _locks,
 )  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from django.db import IntegrityError
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 
 from markets.models import Feed
 
@@ -24,13 +24,19 @@ GLANCE = (
     *("account", "intent", "long", "quantity", "stop", "target", "trail", "expires_at", "unprotected_since"),
     *("book__flatten_requested_at", "account__kind"),
 )
-GLANCED = ("position", "role", "state", "side", "trigger", "quantity", "filled", "at", "sent_at", "lookups")
+ORDERS = {"largest": F("instrument__max_quantity"), "step": F("instrument__step")}
+GLANCED = ("position", "intent", "role", "state", "side", "trigger", "quantity", "filled", "at", "sent_at", "lookups")
 
 
 def open_positions(**filters: object) -> list[Position]:
-    """Open positions with their marks, account and, as `protective`, their live and refused orders: two statements."""
-    positions = marked(Position.objects.open().filter(**filters)).select_related(
-        "account__feed", "intent", "book", "instrument"
+    """Open positions with their marks, account and, as `protective`, their live and refused orders: two statements.
+
+    `largest` is the largest order that the venue takes there (None: not known), `step` that of quantities.
+    """
+    positions = (
+        marked(Position.objects.open().filter(**filters))
+        .annotate(**ORDERS)
+        .select_related("account__feed", "intent", "book", "instrument")
     )
     related = Prefetch("orders", queryset=_protective(), to_attr="protective")
     return list(positions.prefetch_related(related).order_by("account_id", "id"))
@@ -38,7 +44,7 @@ def open_positions(**filters: object) -> list[Position]:
 
 def glance(feed: Feed) -> list[Position]:
     """The open positions of a feed with what tells whether one needs anything, and no more: two statements."""
-    positions = marked(Position.objects.open().filter(account__feed=feed)).select_related(None)
+    positions = marked(Position.objects.open().filter(account__feed=feed)).annotate(**ORDERS).select_related(None)
     positions = positions.select_related("book", "account")
     orders = _protective().only(*GLANCED)
     related = Prefetch("orders", queryset=orders, to_attr="protective")
@@ -78,9 +84,13 @@ def _may_arrive(order: Order, wall: datetime) -> bool:
 
 
 def failed_exits(position: Position) -> list[Order]:
-    """Exits that were refused or have no known fate, for a position that came through `open_positions`."""
+    """Exits that were refused or have no known fate, for a position that came through `open_positions`.
+
+    One of each attempt, in however many pieces it went.
+    """
     states = (OrderState.REFUSED, OrderState.UNKNOWN)
-    return [o for o in position.protective if o.role == Role.EXIT and o.state in states]  # type: ignore[attr-defined]
+    orders: list[Order] = position.protective  # type: ignore[attr-defined]
+    return list({o.intent_id: o for o in orders if o.role == Role.EXIT and o.state in states}.values())
 
 
 def close(*, account: Account, instrument_id: int, why: str, now: datetime) -> int:

@@ -4,7 +4,7 @@ Wallet against journal, positions, live orders, and the ledger against itself: s
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -140,13 +140,25 @@ def _stops(account: Account) -> list[Difference]:
 
 
 def _doubles(account: Account) -> list[Difference]:
-    """More than one live order of an intent and role; a stop being replaced is the exception."""
-    live = Order.objects.live().filter(account=account, replaced_by__isnull=True)
-    counts = Counter(live.values_list("intent_id", "role"))
+    """More than one live order of an intent and role; a stop being replaced is the exception, and so are pieces that
+    together are not more than the position: its venue does not take it in one order.
+    """
+    live = Order.objects.live().filter(account=account, replaced_by__isnull=True).select_related("position")
+    groups: dict[tuple[int, str], list[Order]] = {}
+    for order in live.order_by("intent", "id"):
+        groups.setdefault((order.intent_id, order.role), []).append(order)
     found = [
-        Difference(f"live {role} orders of intent {intent}", str(count), "at most 1")
-        for (intent, role), count in counts.items()
-        if count > 1
+        Difference(f"live {role} orders of intent {intent}", str(len(orders)), "at most 1")
+        for (intent, role), orders in groups.items()
+        if len(orders) > 1 and not _pieces(orders)
     ]
     trades = Counter(Trade.objects.filter(account=account).values_list("instrument_id", "venue_trade_id"))
     return found + [Difference(f"trade {key}", str(n), "1") for key, n in trades.items() if n > 1]
+
+
+def _pieces(orders: Sequence[Order]) -> bool:
+    """Whether these orders of one intent and role leave a position in pieces."""
+    position = orders[0].position
+    if position is None or not orders[0].reduce_only:
+        return False
+    return sum((order.remaining for order in orders), ZERO) <= abs(position.quantity)

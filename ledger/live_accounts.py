@@ -12,8 +12,8 @@ from django.db import IntegrityError, transaction
 from markets import broadcast
 from markets.models import Feed, FeedKind
 
-from . import audit, credentials
-from .models import Account, AccountKind, AuditKind, User
+from . import audit, credentials, states
+from .models import Account, AccountKind, AuditKind, TradingStateKind, User
 
 OFF = "Live trading is off here: LIVE_TRADING is not set. Whoever runs this machine can set it and start again."
 
@@ -94,6 +94,18 @@ def disarm(*, account: Account, by: User, wall: datetime) -> None:
     fresh = Account.objects.select_for_update().get(pk=account.pk)
     if fresh.armed:
         _set_armed(fresh, False, by, wall)
+
+
+@transaction.atomic
+def resume(*, account: Account, by: User, wall: datetime) -> None:
+    """Let an account take new exposure again, after its venue refused what it had always taken. Raises NotPossible."""
+    fresh = Account.objects.select_for_update().get(pk=account.pk)
+    if not fresh.refusal:
+        raise NotPossible(f"{fresh.name} takes new exposure already, as far as its venue goes.")
+    if fresh.trouble:
+        raise NotPossible(f"{fresh.name} does not agree with its exchange yet. {fresh.trouble}")
+    states.change(scope=fresh, state=TradingStateKind.ACTIVE, reason="Resumed by hand", by=by, now=wall)
+    _announce(fresh)
 
 
 def _set_armed(account: Account, armed: bool, by: User, wall: datetime) -> None:

@@ -27,11 +27,12 @@ from markets.domain.orders import (
     Side,
     Unknown,
 )
+from markets.domain.splitting import pieces
 from markets.models import Instrument
 from markets.prepared import Prepared
 from markets.updates import update_rows
 
-from . import valuation
+from . import valuation, venue_changes
 from .domain import lookups
 from .domain.intents import IntentDraft, Kind
 from .domain.portfolio import AccountPortfolio, HeldPosition
@@ -124,7 +125,7 @@ def commit(
         if draft.kind in (Kind.ADD, Kind.ADJUST_EXITS):
             change_plan(position_id=position_id, draft=draft)
         if draft.kind != Kind.ADJUST_EXITS:
-            orders.append(_order(book, draft, intent, position_id, cause.at))
+            orders += _orders(book, draft, intent, position_id, cause.at)
     return intents, Order.objects.bulk_create(orders)
 
 
@@ -165,10 +166,22 @@ def _opening(book: Book, draft: IntentDraft, intent: Intent) -> Position:
     )
 
 
-def _order(book: Book, draft: IntentDraft, intent: Intent, position_id: int, at: datetime) -> Order:
+def _orders(book: Book, draft: IntentDraft, intent: Intent, position_id: int, at: datetime) -> list[Order]:
+    """One order; several for an exit that is larger than the venue's largest order. An entry is never split."""
+    if draft.enters:
+        return [_order(book, draft, intent, position_id, at, draft.quantity, Role.ENTRY)]
+    instrument = intent.instrument
+    sizes = pieces(draft.quantity, instrument.max_quantity, instrument.step)
+    names = [Role.EXIT, *(f"{Role.EXIT}:{n}" for n in range(1, len(sizes)))]
+    return [_order(book, draft, intent, position_id, at, *piece) for piece in zip(sizes, names, strict=True)]
+
+
+def _order(
+    book: Book, draft: IntentDraft, intent: Intent, position_id: int, at: datetime, quantity: Decimal, name: str
+) -> Order:
     role = Role.ENTRY if draft.enters else Role.EXIT
     return Order(
-        client_id=uuid5(intent.key, role),
+        client_id=uuid5(intent.key, name),
         intent=intent,
         account=book.account,
         book=book,
@@ -177,7 +190,7 @@ def _order(book: Book, draft: IntentDraft, intent: Intent, position_id: int, at:
         role=role,
         type=draft.order_type,
         side=draft.side,
-        quantity=draft.quantity,
+        quantity=quantity,
         price=draft.limit,
         reduce_only=not draft.enters,
         leverage=draft.leverage,
@@ -238,7 +251,8 @@ def send(*, account: Account, orders: Sequence[Order]) -> dict[int, Answer]:
         if (denied := barred(account, order.role)) is not None:
             answers[order.pk] = denied
         elif claim(order):
-            answers[order.pk] = venue.send(_request(order, valid_until))
+            answers[order.pk] = answer = venue.send(_request(order, valid_until))
+            venue_changes.heed(account=account, order=order, answer=answer)
     return answers
 
 

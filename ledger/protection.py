@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 
 from markets.domain.orders import Side
+from markets.domain.splitting import pieces
 from markets.updates import update_rows
 
 from . import ordering, reports
@@ -40,8 +41,10 @@ def protect(*, account: Account, positions: Sequence[Position], now: datetime) -
             continue
         _trail(position)
         brackets = _brackets(position)
-        place += _unsent(position) + _rows(position, brackets, now)
-        cancel += [order for order in live(position, Role.STOP, Role.TARGET) if order.pk in brackets.cancel]
+        rows = _rows(position, brackets, now)
+        place += _unsent(position) + rows
+        if len(rows) == len(brackets.place):  # else somebody else is at it, and what rests stays until that is done
+            cancel += [order for order in live(position, Role.STOP, Role.TARGET) if order.pk in brackets.cancel]
     if place:
         reports.collect(account=account, now=now, answers=ordering.send(account=account, orders=place))
     if cancel:
@@ -77,7 +80,13 @@ def _misnoted(position: Position) -> bool:
 
 
 def _brackets(position: Position) -> Brackets:
-    return needed(abs(position.quantity), position.stop, _target(position), _resting(position))
+    quantity = abs(position.quantity)
+    return needed(quantity, position.stop, _target(position), _resting(position), _sizes(position))
+
+
+def _sizes(position: Position) -> tuple[Decimal, ...]:
+    """The whole position in as many orders as its venue takes it in; nearly always that is one."""
+    return pieces(abs(position.quantity), position.largest, position.step)  # type: ignore[attr-defined]
 
 
 def _lags(position: Position) -> bool:
@@ -106,7 +115,7 @@ def _trail(position: Position) -> None:
 def _target(position: Position) -> Decimal | None:
     orders: list[Order] = position.protective  # type: ignore[attr-defined]
     refused = ((o.trigger, o.quantity) for o in orders if o.state == OrderState.REFUSED and o.role == Role.TARGET)
-    return target_to_place(position.target, abs(position.quantity), refused)
+    return target_to_place(position.target, _sizes(position), refused)
 
 
 def _resting(position: Position) -> list[Resting]:
@@ -125,31 +134,31 @@ def _unsent(position: Position) -> list[Order]:
 
 
 def _rows(position: Position, brackets: Brackets, now: datetime) -> list[Order]:
-    rows = []
+    rows: list[Order] = []
     lost = {order.role: order.pk for order in live(position, Role.STOP, Role.TARGET) if _lost(order)}
     for wanted in brackets.place:
         try:
             with transaction.atomic():
-                rows.append(
-                    ordering.protective(
-                        position=position,
-                        role=Role(wanted.role),
-                        trigger=wanted.trigger,
-                        quantity=wanted.quantity,
-                        replaces=wanted.replaces or lost.get(wanted.role),
-                        at=now,
-                    )
+                order = ordering.protective(
+                    position=position,
+                    role=Role(wanted.role),
+                    trigger=wanted.trigger,
+                    quantity=wanted.quantity,
+                    replaces=wanted.replaces or lost.get(wanted.role),
+                    at=now,
                 )
         except IntegrityError:
             continue  # Somebody else is placing the same order at this moment.
+        rows.append(order)
+        position.protective.append(order)  # type: ignore[attr-defined]
     return rows
 
 
 def _superseded(cancel: Sequence[Order], placed: Sequence[Order]) -> list[Order]:
-    """Those of `cancel` whose successor rests, or that have none: what still protects stays."""
-    successors = {order.replaces_id: order.pk for order in placed if order.replaces_id is not None}
-    resting = set(Order.objects.resting().filter(pk__in=successors.values()).values_list("pk", flat=True))
-    return [order for order in cancel if order.pk not in successors or successors[order.pk] in resting]
+    """Those of `cancel` whose successors rest, all of them, or that have none: what still protects stays."""
+    resting = set(Order.objects.resting().filter(pk__in=[order.pk for order in placed]).values_list("pk", flat=True))
+    awaited = {(order.position_id, order.role) for order in placed if order.pk not in resting}
+    return [order for order in cancel if (order.position_id, order.role) not in awaited]
 
 
 def _settle(account: Account, now: datetime, among: Collection[int]) -> None:

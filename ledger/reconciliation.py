@@ -182,14 +182,16 @@ def _stop(account: Account, trouble: str, wall: datetime) -> None:
 
 def _agrees(account: Account, wall: datetime) -> None:
     """Both agree: an account that was halted for want of that trades again, and one that a person halted does not."""
-    before = Account.objects.filter(pk=account.pk).values_list("trouble", flat=True).get()
+    before, refusal = Account.objects.filter(pk=account.pk).values_list("trouble", "refusal").get()
     Account.objects.filter(pk=account.pk).update(reconciled_at=wall, trouble="")
     current = _state(account)
     if current is None or current.changed_by_id is not None or current.state != TradingStateKind.HALTED or not before:
         return
     state, why = TradingStateKind.ACTIVE, "Ledger and venue agree again"
     held = TradingState.objects.filter(scope=scope_name(account), ended_at=current.at).order_by("-id").first()
-    if held is not None and held.state != TradingStateKind.ACTIVE:  # by a person's hand, or another rule
+    if refusal:
+        state, why = TradingStateKind.REDUCE_ONLY, refusal
+    elif held is not None and held.state != TradingStateKind.ACTIVE:  # by a person's hand, or another rule
         state, why = TradingStateKind(held.state), f"{why}; as before: {held.reason}"[:300]
     states.change(scope=account, state=state, reason=why, by=None, now=wall)
 

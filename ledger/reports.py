@@ -17,7 +17,7 @@ from markets.exchanges import paper
 from markets.exchanges.base import Numbered, Unanswered
 from markets.models import Feed, Instrument, Quote
 
-from . import arrivals, booking, late_fills, lookups, ordering
+from . import arrivals, booking, late_fills, lookups, ordering, venue_changes
 from .gateway import venue_of
 from .models import Account, AccountKind, Book, Order, Position, PositionState
 
@@ -87,7 +87,10 @@ def cancel(*, account: Account, orders: Sequence[Order], now: datetime) -> None:
     if not orders:
         return
     venue = venue_of(account)
-    answers = {order.pk: venue.cancel(str(order.client_id)) for order in orders}
+    answers = {}
+    for order in orders:
+        answers[order.pk] = answer = venue.cancel(str(order.client_id))
+        venue_changes.heed(account=account, order=order, answer=answer, cancelling=True)
     if account.certain:
         collect(account=account, now=now)
         return

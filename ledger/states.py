@@ -53,6 +53,8 @@ def tighten(
 @transaction.atomic
 def _change(scope: Account | Book | None, state: str, reason: str, by: User | None, at: datetime) -> None:
     name = scope_name(scope)
+    if isinstance(scope, Account) and by is not None and state == TradingStateKind.ACTIVE:
+        Account.objects.filter(pk=scope.pk).update(refusal="", refused_role="")  # a person has looked
     current = TradingState.objects.current().filter(scope=name).select_for_update().first()
     if current is not None and current.state == state:
         return

@@ -17,6 +17,7 @@ urlpatterns = [
     path("accounts/<int:pk>/key/", account_views.set_key, name="set-key"),
     path("accounts/<int:pk>/arm/confirm/", account_views.confirm_arm, name="confirm-arm"),
     path("accounts/<int:pk>/arm/", account_views.arm, name="arm"),
+    path("accounts/<int:pk>/resume/", account_views.resume, name="resume-account"),
     path("positions/<int:pk>/adopt/confirm/", account_views.confirm_adopt, name="confirm-adopt"),
     path("positions/<int:pk>/adopt/", account_views.adopt, name="adopt"),
     path("differences/<int:pk>/accept/", account_views.accept, name="accept"),

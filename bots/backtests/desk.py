@@ -360,7 +360,7 @@ class Desk:
 
     def _target(self, position: Position) -> Decimal | None:
         refused = ((o.request.trigger, o.request.quantity) for o in position.orders if o.refused and o.role == "target")
-        return target_to_place(position.target, abs(position.figures.quantity), refused)
+        return target_to_place(position.target, (abs(position.figures.quantity),), refused)
 
     def _exposed(self, position: Position) -> bool:
         if position.live("exit"):

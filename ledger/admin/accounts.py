@@ -95,8 +95,8 @@ class AccountAdmin(Audited, Stateful):
     list_select_related = ("owner", "feed")
     search_fields = ("name", "owner__username", "trouble")
     readonly_fields = (
-        "owner", "kind", "state", "armed", "credentials_hint", "check_result", "checked_at", "trouble", "reconciled_at",
-        "key", "created_at",
+        "owner", "kind", "state", "armed", "credentials_hint", "check_result", "checked_at", "trouble", "refusal",
+        "reconciled_at", "key", "created_at",
     )  # fmt: skip
     made = ("name", "feed", "currency", "new_key", "new_secret")
 

@@ -49,6 +49,9 @@ class AccountSerializer(serializers.Serializer):
     exposure = Amount(source="notional", help_text="Notional of positions and live entries.")
     max_exposure = Amount(source="account.max_exposure", allow_null=True, help_text="Limit of exposure over equity.")
     trouble = serializers.CharField(source="account.trouble", allow_blank=True, help_text="Why it does not trade.")
+    refusal = serializers.CharField(
+        source="account.refusal", allow_blank=True, help_text="What its venue refuses as if it had changed: exits only."
+    )
     reconciled_at = serializers.DateTimeField(source="account.reconciled_at", allow_null=True, help_text="Wall time.")
     armed = serializers.BooleanField(source="account.armed", help_text="May take exposure with real money.")
     key_hint = serializers.CharField(source="account.credentials_hint", allow_blank=True, help_text="End of its key.")

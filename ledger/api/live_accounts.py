@@ -126,6 +126,14 @@ class LiveActions:
         who: dict[str, Any] = {"account": account, "by": request.user, "wall": datetime.now(UTC)}
         return told(f"{account.name} is disarmed.", lambda: live_accounts.disarm(**who))
 
+    @extend_schema(request=None, responses=ANSWERS)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: Any = None) -> Response:
+        """Let an account take new exposure again, whose venue refused what it had always taken."""
+        account = self.get_object()
+        who: dict[str, Any] = {"account": account, "by": request.user, "wall": datetime.now(UTC)}
+        return told(f"{account.name} takes new exposure again.", lambda: live_accounts.resume(**who))
+
     @extend_schema(request=AcceptSerializer, responses=ANSWERS)
     @action(detail=True, methods=["post"])
     def accept(self, request: Request, pk: Any = None) -> Response:

@@ -41,15 +41,35 @@ class Brackets:
     cancel: tuple[int, ...]
 
 
-def needed(quantity: Decimal, stop: Decimal | None, target: Decimal | None, resting: Sequence[Resting]) -> Brackets:
-    """What brings the resting orders in line with a position of unsigned `quantity` and its plan."""
+def needed(
+    quantity: Decimal,
+    stop: Decimal | None,
+    target: Decimal | None,
+    resting: Sequence[Resting],
+    sizes: Sequence[Decimal] = (),
+) -> Brackets:
+    """What brings the resting orders in line with a position of unsigned `quantity` and its plan.
+
+    `sizes`: the orders that it takes for the whole position, where the venue does not take it in one.
+    """
     place: list[Wanted] = []
     cancel: list[int] = []
     for role, trigger in (("stop", stop), ("target", target)):
         rest = [order for order in resting if order.role == role]
-        fitting = [o for o in rest if trigger is not None and o.trigger == trigger and o.quantity == quantity]
-        unfit = [order for order in rest if order not in fitting[:1]]
-        if trigger is not None and quantity and not fitting:
-            place.append(Wanted(role, trigger, quantity, unfit[0].id if unfit else None))
+        missing = list(sizes or (quantity,)) if trigger is not None and quantity else []
+        unfit = _unfit(rest, trigger, missing)
+        for number, size in enumerate(missing):
+            place.append(Wanted(role, trigger or size, size, unfit[number].id if number < len(unfit) else None))
         cancel.extend(order.id for order in unfit)
     return Brackets(tuple(place), tuple(cancel))
+
+
+def _unfit(rest: Sequence[Resting], trigger: Decimal | None, missing: list[Decimal]) -> list[Resting]:
+    """Those that are not wanted; the sizes that the others have are taken off `missing`."""
+    unfit = []
+    for order in rest:
+        if order.trigger == trigger and order.quantity in missing:
+            missing.remove(order.quantity)
+        else:
+            unfit.append(order)
+    return unfit

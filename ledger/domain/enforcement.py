@@ -3,7 +3,7 @@
 Guardian and backtest read the same answers here. Nothing is sent, and each answer is a reason in a few words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -37,13 +37,13 @@ def exposed(*, covered: bool, target: Decimal | None, target_rests: bool, mark: 
 
 
 def target_to_place(
-    target: Decimal | None, size: Decimal, refused: Iterable[tuple[Decimal | None, Decimal]]
+    target: Decimal | None, sizes: Collection[Decimal], refused: Iterable[tuple[Decimal | None, Decimal]]
 ) -> Decimal | None:
     """The planned target; none where the venue has refused this very one: it would refuse it again.
 
-    `refused` are trigger and quantity of the refused targets of the position.
+    `sizes` are those of its orders, `refused` trigger and quantity of the refused targets of the position.
     """
-    return None if any(tried == (target, size) for tried in refused) else target
+    return None if any(trigger == target and size in sizes for trigger, size in refused) else target
 
 
 def exit_reason(*, role: str | None, source: str) -> str:

@@ -56,6 +56,11 @@ class Account(models.Model):
         null=True, blank=True, help_text="Limit of total notional over equity for all its books; empty: none."
     )
     trouble = models.CharField(max_length=300, blank=True, help_text="Why it does not trade, in one sentence.")
+    refusal = models.CharField(
+        max_length=300, blank=True, editable=False,
+        help_text="What its venue refuses as if it had changed: until it takes such an order, only exits.",
+    )  # fmt: skip
+    refused_role = models.CharField(max_length=8, blank=True, editable=False, help_text="The role of that order.")
     reconciled_at = models.DateTimeField(null=True, blank=True)
     compared_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Wall time of the newest comparison, however it ended."

@@ -11,6 +11,7 @@ class AlertKind(models.TextChoices):
     NOT_RECONCILED = "not_reconciled", "Not reconciled"
     UNREACHABLE = "unreachable", "Venue does not answer"
     KEY = "key", "Key refused"
+    VENUE_CHANGED = "venue_changed", "Venue has changed"
     FOREIGN = "foreign", "Not ours"
     UNPROTECTED = "unprotected", "No stop"
     EXIT_REFUSED = "exit_refused", "Exit refused"

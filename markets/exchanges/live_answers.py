@@ -18,19 +18,31 @@ OVERLOADED = {-1008}
 NOT_THERE = {-2011, -2013}
 KEY_REFUSED = {-1022, -2008, -2014, -2015}
 LATE = -1021
+# The form of the request itself is not taken: a parameter, a type or an address that the exchange does not know (now).
+FORM = (
+    -1014, -1020, -1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1114, -1115, -1116, -1117, -1118, -1128,
+    -1130, -2026, -4120, -5000,
+)  # fmt: skip
+NO_SUCH_ADDRESS = (404, 405, 410)
 
 CODES: Mapping[int, str] = {
-    -1003: "rate_limited", -1008: "overloaded", -1015: "rate_limited", -1021: "clock", -1022: "key_refused",
-    -1111: "precision", -1121: "not_listed", -2008: "key_refused", -2011: "not_live", -2013: "not_live",
-    -2014: "key_refused", -2015: "key_refused", -2018: "insufficient_margin", -2019: "insufficient_margin",
-    -2021: "would_trigger", -2022: "no_position", -2027: "leverage_too_high", -2028: "leverage_too_high",
-    -4003: "quantity_too_small", -4004: "quantity_too_small", -4005: "quantity_too_large", -4014: "price_precision",
-    -4015: "client_id_invalid", -4016: "price_out_of_bounds", -4023: "precision", -4024: "price_out_of_bounds",
-    -4028: "leverage_invalid", -4046: "unchanged", -4047: "margin_mode", -4048: "margin_mode", -4059: "unchanged",
-    -4061: "position_mode", -4067: "position_mode", -4068: "position_mode", -4108: "not_trading",
-    -4118: "no_position", -4120: "venue_changed", -4131: "price_out_of_bounds", -4140: "not_trading",
-    -4161: "leverage_differs", -4164: "notional_too_small", -4171: "unchanged", -4400: "reduce_only",
-    -5021: "not_filled", -5022: "not_filled",
+    **dict.fromkeys(FORM, "venue_changed"),
+    -1002: "key_refused", -1003: "rate_limited", -1008: "overloaded", -1013: "rejected", -1015: "rate_limited",
+    -1021: "clock", -1022: "key_refused", -1111: "precision", -1121: "not_listed", -2008: "key_refused",
+    -2010: "rejected", -2011: "not_live", -2013: "not_live", -2014: "key_refused", -2015: "key_refused",
+    -2017: "key_refused", -2018: "insufficient_margin", -2019: "insufficient_margin", -2020: "not_filled",
+    -2021: "would_trigger", -2022: "no_position", -2023: "liquidation", -2024: "no_position",
+    -2025: "too_many_orders", -2027: "leverage_too_high", -2028: "leverage_too_high", -4001: "price_out_of_bounds",
+    -4002: "price_out_of_bounds", -4003: "quantity_too_small", -4004: "quantity_too_small",
+    -4005: "quantity_too_large", -4014: "price_precision", -4015: "client_id_invalid", -4016: "price_out_of_bounds",
+    -4023: "precision", -4024: "price_out_of_bounds", -4028: "leverage_invalid", -4045: "too_many_orders",
+    -4046: "unchanged", -4047: "margin_mode", -4048: "margin_mode", -4059: "unchanged", -4061: "position_mode",
+    -4067: "position_mode", -4068: "position_mode", -4087: "reduce_only", -4088: "not_permitted",
+    -4108: "not_trading", -4118: "no_position", -4131: "price_out_of_bounds", -4140: "not_trading",
+    -4144: "not_listed", -4161: "leverage_differs", -4164: "notional_too_small", -4171: "unchanged",
+    -4192: "not_permitted", -4202: "leverage_too_high", -4203: "leverage_too_high", -4205: "leverage_too_high",
+    -4206: "leverage_too_high", -4400: "reduce_only", -4401: "reduce_only", -4402: "not_permitted",
+    -4403: "leverage_too_high", -5021: "not_filled", -5022: "not_filled", -5024: "not_filled",
 }  # fmt: skip
 _BODY = re.compile(r"\{.*\}", re.DOTALL)
 
@@ -44,7 +56,9 @@ def failure(error: Exception, *, sent: bool, status: int | None) -> Refused | De
     if status is None or (200 <= status < 300 and code is None):
         return Unknown(text)
     if code is not None and code not in UNPROVEN and (status < 500 or code in OVERLOADED):
-        return Refused(CODES.get(code, "refused"), text)
+        return Refused(CODES.get(code, "unknown"), text)
+    if code is None and status in NO_SUCH_ADDRESS:
+        return Refused("venue_changed", text)
     if code is None and status in (418, 429):
         return Refused("rate_limited", text)
     if code is None and status in (401, 403):

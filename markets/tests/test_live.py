@@ -153,7 +153,10 @@ def test_a_connection_cut_before_the_order_arrived_is_unknown_too(desk):
         (400, '{"code":-4120,"msg":"Order type not supported for this endpoint."}', "venue_changed"),
         (401, '{"code":-2015,"msg":"Invalid API-key, IP, or permissions for action."}', "key_refused"),
         (403, "<html>WAF</html>", "key_refused"),
-        (400, '{"code":-9999,"msg":"Something new."}', "refused"),
+        (400, '{"code":-9999,"msg":"Something new."}', "unknown"),
+        (400, '{"code":-1104,"msg":"Not all sent parameters were read."}', "venue_changed"),
+        (400, '{"code":-1116,"msg":"Invalid orderType."}', "venue_changed"),
+        (404, "<html>Not Found</html>", "venue_changed"),
     ],
 )  # fmt: skip
 def test_proof_of_non_acceptance_is_a_refusal_with_a_stable_code(desk, status, body, code):

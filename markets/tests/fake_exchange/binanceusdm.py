@@ -75,7 +75,12 @@ def described(one: Listed, world: World) -> dict[str, Any]:
         "filters": [
             {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "10000000", "tickSize": tick},
             {"filterType": "LOT_SIZE", "stepSize": step, "minQty": one.min_quantity or step, "maxQty": "100000"},
-            {"filterType": "MARKET_LOT_SIZE", "stepSize": step, "minQty": one.min_quantity or step, "maxQty": "20000"},
+            {
+                "filterType": "MARKET_LOT_SIZE",
+                "stepSize": step,
+                "minQty": one.min_quantity or step,
+                "maxQty": one.extra.get("max_quantity", "20000"),
+            },
             {"filterType": "MAX_NUM_ORDERS", "limit": 200},
             {"filterType": "MIN_NOTIONAL", "notional": one.min_notional},
             {"filterType": "PERCENT_PRICE", "multiplierUp": "1.05", "multiplierDown": "0.95", "multiplierDecimal": "4"},
