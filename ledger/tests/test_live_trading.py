@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from ledger import arrivals, closing, reports
+from ledger import arrivals, closing, reconciliation, reports
 from ledger.domain.intents import Kind
 from ledger.gateway import NoVenue, venue_of
-from ledger.models import CashEntry, OrderState, Position, Trade
+from ledger.models import CashEntry, Order, OrderState, Position, Trade
 from ledger.tests import builders
 from ledger.tests.fake_desk import BTC, FakeDesk
 from markets.exchanges import live_clients
@@ -287,6 +287,23 @@ def test_an_entry_waits_when_the_exchange_asks_for_it_and_an_exit_does_not(desk)
     assert "asked us to wait" in entry.reason
     closing.close(account=desk.account, instrument_id=desk.instrument.pk, why="test", now=desk.now)
     assert desk.customer.position(BTC).quantity == 0
+
+
+@pytest.mark.requirement("EXE-01")
+def test_a_remainder_below_a_step_is_kept_apart_and_no_order_is_made_for_it(desk):
+    desk.trade(desk.draft())
+    orders = Order.objects.count()
+    trading.outsider(desk.customer, BTC, "SELL", "0.0996")
+    for _ in range(4):
+        desk.wait(6)
+
+    assert Position.objects.closed().get().exit_reason == "dust"
+    rest = Position.objects.open().select_related("book").get()
+    assert (rest.book.kind, rest.quantity) == ("unassigned", Decimal("0.0004"))
+    assert Order.objects.count() == orders
+    assert list(desk.customer.live_algos(BTC)) == []
+    assert desk.alerts() == ["dust"]
+    assert reconciliation.check(account=desk.account, wall=desk.now) == []
 
 
 @pytest.mark.requirement("EXE-06")
