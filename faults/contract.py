@@ -16,7 +16,7 @@ class Fault:
     waits_for: str = ""
 
 
-LIVE, MODELS, ALERTS, ROLLOUT = "live venues", "language models", "alerts", "roll-out, backup and restore"
+MODELS, ALERTS, ROLLOUT = "language models", "alerts", "roll-out, backup and restore"
 
 FAULTS = (
     Fault("F1", "killed between send and ack", "processes_broken.killed_between_send_and_ack"),

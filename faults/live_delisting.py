@@ -13,6 +13,7 @@ from markets.tests.fake_exchange import trading
 from .exchange import EXCHANGE, SYMBOL, WITH_PRICES, Scene, scenes
 from .inspection import reliably
 from .live_haste import RULES_SECONDS
+from .live_limits import falls_due
 from .live_prices import LITTLE, opened
 from .recovery import Result
 from .servers import wait_until
@@ -41,7 +42,7 @@ def _settled(scene: Scene, note: str, *, due: bool) -> Result:
     more += scene.settled(time.monotonic(), "").lost
     listed.status, listed.delists_at = "delisted", scene.fake.world.now()
     if due:
-        _falls_due()
+        falls_due()
     time.sleep(10)  # nobody takes an order any more, and nothing is settled yet
     if (exits := scene.exits()) > MOST_EXITS:
         more.append(f"{exits} exits were sent although nothing is taken any more.")
@@ -64,7 +65,7 @@ def _halted(scene: Scene, note: str) -> Result:
     """Even exits are refused for a while: few are tried, and the position is closed as soon as one is taken."""
     listed, more = scene.fake.world.listed[SYMBOL], []
     listed.status = "delisted"
-    _falls_due()
+    falls_due()
     time.sleep(10)
     if not 1 <= (exits := scene.exits()) <= MOST_EXITS:
         more.append(f"{exits} exits were sent while none is taken.")
@@ -106,8 +107,3 @@ def _goes_on(scene: Scene) -> list[str]:
 def _known_as(scene: Scene, status: str) -> None:
     row = Instrument.objects.filter(exchange=EXCHANGE, symbol=SYMBOL, status=status)
     wait_until(lambda: reliably(row.exists), f"the product knows it as {status}", 60)
-
-
-def _falls_due() -> None:
-    due = {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}
-    reliably(lambda: Position.objects.open().filter(instrument__symbol=SYMBOL).update(**due))

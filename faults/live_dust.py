@@ -11,10 +11,11 @@ from markets.tests.fake_exchange import trading
 from .exchange import SYMBOL, Scene, scenes
 from .inspection import reliably
 from .live_broken import held
+from .live_limits import falls_due
 from .recovery import Result
 from .stage import Stage
 
-MOST_ROWS, MOST_EXITS = 14, 3
+MOST_ROWS, MOST_EXITS, MOST_STOPS = 14, 3, 8
 WAYS = ("less than a step", "less than the exchange's new minimum")
 
 
@@ -23,15 +24,19 @@ def dust(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
     for number, scene in scenes(stage, runs):
         note = WAYS[number % len(WAYS)]
         held(scene)
-        fault = time.monotonic()
+        fault, more = time.monotonic(), list[str]()
         if number % len(WAYS):
             scene.fake.world.listed[SYMBOL].min_quantity = "0.01"
             left = Decimal("0.001")  # ours to know as a size, and worth less than an order may be
         else:
             left = Decimal(lots.randint(1, 9)) / 10_000
         trading.outsider(scene.customer, SYMBOL, "SELL", scene.held - left)
+        time.sleep(3)  # the stop cannot be made smaller: what rests covers it, and nobody insists
+        if (stops := scene.fake.log.count("algoOrder", method="POST")) > MOST_STOPS:
+            more.append(f"{stops} stops and targets were sent.")
+        falls_due()
         result = scene.settled(fault, note, told=frozenset({"dust"}))
-        more = [*result.lost, *_kept_apart(left)]
+        more += [*result.lost, *_kept_apart(left)]
         time.sleep(3)  # whoever insists does it now
         rows = reliably(lambda: Order.objects.count())
         if rows > MOST_ROWS or scene.exits() > MOST_EXITS:

@@ -12,7 +12,7 @@ from markets.tests.fake_exchange.call_log import Call
 
 from .exchange import EXCHANGE, WITH_PRICES, Scene, scenes
 from .inspection import reliably
-from .live_prices import LITTLE, opened, passes
+from .live_prices import LITTLE, enters_again, opened
 from .recovery import Result
 from .servers import wait_until
 from .stage import Stage
@@ -29,8 +29,8 @@ def limited(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
     """
     for number in range(runs):
         note = WAYS[number % len(WAYS)]
-        counted = {"FAULTS_BUDGET": "1"} if note == WAYS[2] else {}
-        for _, scene in scenes(stage, 1, names=WITH_PRICES, **counted):
+        counted = note == WAYS[2]
+        for _, scene in scenes(stage, 1, names=WITH_PRICES, FAULTS_BUDGET="1" if counted else ""):
             yield _used_up(scene) if counted else _refused(scene, note, ban=note == WAYS[1])
 
 
@@ -48,7 +48,7 @@ def _refused(scene: Scene, note: str, *, ban: bool) -> Result:
     wait_until(lambda: any(call.status in (418, 429) for call in log.calls[number:]), "a request is refused", 30)
     begins = scene.fake.world.now()
     ends = limits.banned_until if ban else (begins // limits.minute_ms + 1) * limits.minute_ms
-    _falls_due()
+    falls_due()
     sent, more = scene.entries(), []
     while scene.fake.world.now() < ends - 1500:
         scene.decide("add", risk_share=LITTLE)
@@ -61,9 +61,8 @@ def _refused(scene: Scene, note: str, *, ban: bool) -> Result:
     if not ban and limits.banned_until:
         more.append("It was banned for going on.")
     over = time.monotonic()
-    wait_until(lambda: not scene.held, "the exit that was due goes out", 60)
     result = scene.settled(over, note, more, flat=True)
-    wait_until(lambda: passes(scene), "an entry goes out again", 60)
+    enters_again(scene)
     again = scene.settled(time.monotonic(), "")
     return Result(result.seconds, (*result.lost, *again.lost), f"{note}, {time.monotonic() - fault:.0f} s in all")
 
@@ -89,7 +88,7 @@ def _used_up(scene: Scene) -> Result:
     scene.decide("add", risk_share=LITTLE)
     if scene.entries() != sent:
         more.append("An entry was sent although the minute is used up.")
-    _falls_due()
+    falls_due()
     wait_until(lambda: not scene.held, "the exit goes out of what is kept for it", 60)
     gone = time.monotonic()
     if int(time.time() // 60) != minute:
@@ -99,12 +98,12 @@ def _used_up(scene: Scene) -> Result:
         more.append(f"Questions were asked although the minute is used up: {', '.join(questions)}.")
     wait_until(lambda: int(time.time() // 60) != minute, "the minute ends", 60)
     result = scene.settled(time.monotonic(), "", more, flat=True)
-    wait_until(lambda: passes(scene), "an entry goes out again", 60)
+    enters_again(scene)
     again = scene.settled(time.monotonic(), "")
     return Result(gone - fault, (*result.lost, *again.lost), WAYS[2])
 
 
-def _falls_due() -> None:
+def falls_due() -> None:
     """The time limit of what is held is over now: the guardian has to close it."""
     due = {"expires_at": datetime.now(UTC) - timedelta(seconds=1)}
     reliably(lambda: Position.objects.open().filter(intent__isnull=False, book__kind="bot").update(**due))

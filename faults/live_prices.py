@@ -42,7 +42,7 @@ def stale(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
             more += scene.settled(time.monotonic(), "", flat=True).lost
         go_on(scene)
         fault = time.monotonic()
-        wait_until(lambda scene=scene: passes(scene), "an entry goes out again", 60)
+        enters_again(scene)
         yield scene.settled(fault, note, more)
 
 
@@ -86,7 +86,7 @@ def nonsense(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
             time.sleep(0.5)
         more += _insane(scene)
         scene.fake.world.misquote(SYMBOL)
-        wait_until(lambda scene=scene: passes(scene), "an entry goes out again", 60)
+        enters_again(scene)
         if scene.refused_data().get(code, 0) <= before:
             more.append(f"Nothing was refused as {code}: {scene.refused_data()}.")
         if scene.held < size or stops - _stops(scene):
@@ -117,6 +117,10 @@ def _hush(scene: Scene) -> None:
 def _speak(scene: Scene) -> None:
     scene.fake.world.streams_silent = False
     scene.fake.faults.clear()
+
+
+def enters_again(scene: Scene) -> None:
+    wait_until(lambda: passes(scene), "an entry goes out again", 60)
 
 
 def passes(scene: Scene) -> bool:

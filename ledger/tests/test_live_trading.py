@@ -306,6 +306,24 @@ def test_a_remainder_below_a_step_is_kept_apart_and_no_order_is_made_for_it(desk
     assert reconciliation.check(account=desk.account, wall=desk.now) == []
 
 
+@pytest.mark.requirement("EXE-01")
+def test_a_stop_that_is_refused_is_not_asked_for_at_every_round_while_another_one_covers(desk):
+    desk.trade(desk.draft())
+    desk.fake.world.listed[BTC].min_quantity = "0.01"
+    trading.outsider(desk.customer, BTC, "SELL", "0.099")
+    sent = desk.fake.log.count("algoOrder", method="POST")
+    for _ in range(12):
+        desk.round()
+    desk.fake.world.listed[BTC].min_quantity = ""
+
+    assert 1 <= desk.fake.log.count("algoOrder", method="POST") - sent <= 3  # a stop and its target
+    assert [stop.quantity for stop in desk.customer.live_algos(BTC) if stop.type == "STOP_MARKET"] == [Decimal("0.1")]
+    for _ in range(3):
+        desk.wait(60)
+    assert desk.stop().quantity == Decimal("0.001")
+    assert reconciliation.check(account=desk.account, wall=desk.now) == []
+
+
 @pytest.mark.requirement("EXE-06")
 def test_questions_leave_a_part_of_the_allowance_to_orders(desk):
     desk.trade(desk.draft())

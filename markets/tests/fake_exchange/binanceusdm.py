@@ -275,7 +275,7 @@ def heard(connection: Connection, said: str) -> Iterator[Any]:
 
 def told(connection: Connection) -> Iterator[Any]:
     for name, one in list(connection.channels.items()):
-        if one is not None:
+        if one is not None and one.symbol in connection.world.listed:
             yield from pushed(connection, name, one)
 
 
