@@ -16,7 +16,7 @@ class Fault:
     waits_for: str = ""
 
 
-LIVE, MODELS, ALERTS, ROLLOUT = "live venues", "language models", "alerts", "roll-out, backup and restore"
+MODELS, ALERTS, ROLLOUT = "language models", "alerts", "roll-out, backup and restore"
 
 FAULTS = (
     Fault("F1", "killed between send and ack", "processes_broken.killed_between_send_and_ack"),
@@ -29,19 +29,19 @@ FAULTS = (
     Fault("F8", "two workers run one bot", "processes_broken.paused_past_lease"),
     Fault("F9", "slow cycle meets the next slot", "processes_broken.slow_decider"),
     Fault("F10", "beat stopped, beat doubled", "processes_broken.beat_stopped_or_double"),
-    Fault("F11", "429, 418 ban", waits_for=LIVE),
+    Fault("F11", "429, 418 ban", "live_limits.limited"),
     Fault("F12", "5xx, maintenance, DNS, TLS", "live_changed.away"),
-    Fault("F13", "stale or frozen price", waits_for="live feeds"),
-    Fault("F14", "NaN, zero, inverted, spike", waits_for="live feeds"),
+    Fault("F13", "stale or frozen price", "live_prices.stale"),
+    Fault("F14", "NaN, zero, inverted, spike", "live_prices.nonsense"),
     Fault("F15", "clock drift and steps", "live_changed.clock_wrong"),
     Fault("F16", "partial fill then cancel", "live_broken.partly_filled"),
     Fault("F17", "overfill, duplicate fill", "live_broken.fills_in_disorder"),
     Fault("F18", "precision and minimum refusals", "live_broken.imprecise"),
-    Fault("F19", "dust blocks closing", waits_for=LIVE),
-    Fault("F20", "insufficient funds loop", waits_for=LIVE),
-    Fault("F21", "symbol delisted or renamed", waits_for=LIVE),
+    Fault("F19", "dust blocks closing", "live_dust.dust"),
+    Fault("F20", "insufficient funds loop", "live_funds.not_enough"),
+    Fault("F21", "symbol delisted or renamed", "live_delisting.delisted"),
     Fault("F22", "model junk or time-out", waits_for=MODELS),
-    Fault("F23", "stop on the wrong side", waits_for=MODELS),
+    Fault("F23", "stop on the wrong side", "live_funds.no_sound_stop"),
     Fault("F24", "prompt injection", waits_for=MODELS),
     Fault("F25", "stop orphaned after close", "live_broken.stop_orphaned"),
     Fault("F26", "position without stop", "live_broken.stop_lost"),
@@ -50,7 +50,7 @@ FAULTS = (
     Fault("F29", "foreign trade on the account", "live_changed.traded_by_hand"),
     Fault("F30", "funding debits and intervals", "live_changed.funded"),
     Fault("F31", "liquidation, ADL, settlement", "live_changed.closed_by_the_exchange"),
-    Fault("F32", "restart during reconcile", waits_for="reconciliation at the start of every process"),
+    Fault("F32", "restart during reconcile", "live_again.restarted"),
     Fault("F33", "deploy with positions open", waits_for=ROLLOUT),
     Fault("F34", "backup restored", waits_for=ROLLOUT),
     Fault("F35", "key revoked, IP blocked", "live_changed.key_revoked"),
@@ -58,7 +58,7 @@ FAULTS = (
     Fault("F37", "notifications down", waits_for=ALERTS),
     Fault("F38", "SIGTERM, SIGKILL at random", "processes_broken.ended_at_random"),
     Fault("F39", "leverage changed outside", "live_changed.modes_changed"),
-    Fault("F40", "account over-exposed by two bots", waits_for="the account-wide budget"),
+    Fault("F40", "account over-exposed by two bots", "live_funds.too_many"),
     Fault("live", "killed on the way to an exchange", "live_broken.killed_on_the_way"),
     Fault("storm", "all of these at random, doubled", "storm.storm"),
 )

@@ -34,11 +34,12 @@ def main() -> None:
 
 
 def prepare() -> None:
-    from . import busy, points, watch
+    from . import busy, points, watch, wished
 
     points.install()
     watch.install()
     busy.install()
+    wished.install()
     if os.environ.get("FAULTS_LIVE"):
         from . import live_haste
 

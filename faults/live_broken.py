@@ -7,12 +7,16 @@ trader that sends orders as a cycle does.
 import random
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from ledger import live_accounts
+from ledger.models import Account
 from markets.tests.fake_exchange import trading
 
 from .exchange import SYMBOL, Scene, scenes
+from .inspection import reliably
 from .recovery import Result
 from .servers import wait_until
 from .stage import Stage
@@ -158,12 +162,45 @@ def stop_not_replaced(stage: Stage, runs: int, lots: random.Random) -> Iterator[
 
 
 def stops_refused(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
-    """F28: from one day to the next the exchange takes no conditional orders any more. Bracket or flat."""
-    for _, scene in scenes(stage, runs):
+    """F28: from one day to the next the exchange takes no conditional orders any more. Bracket or flat; the account
+    enters nothing until a person has looked, and its exits go out.
+    """
+    for number, scene in scenes(stage, runs):
+        holding = number % 2 == 1
+        if holding:
+            held(scene)
         scene.fake.faults.add("status", ALGO, method="POST", times=None, status=400, body=NO_STOPS)
         fault = time.monotonic()
-        scene.trade()
-        yield scene.settled(fault, "-4120 on every stop", flat=True)
+        told = scene.trade("adjust_exits", "0", stop="49500") if holding else scene.trade()
+        more = [told["error"]] if told["error"] else []
+        how: dict[str, Any] = {"halted": True, "told": frozenset({"venue_changed"})}
+        more += scene.settled(fault, "", flat=not holding, **how).lost
+        more += _only_exits(scene)
+        result = scene.settled(fault, "with a stop resting" if holding else "at the first stop", more, flat=True, **how)
+        scene.fake.faults.clear()
+        yield Result(result.seconds, (*result.lost, *_resumed(scene)), f"-4120 on every stop, {result.note}")
+
+
+def _only_exits(scene: Scene) -> list[str]:
+    """New exposure is denied before it is sent, and whatever is held can be closed."""
+    sent, more = scene.entries(), []
+    scene.trade("add" if scene.held else "open", "0.05")
+    if scene.entries() != sent:
+        more.append("An entry went out although the exchange has changed.")
+    if scene.held:
+        scene.trade("close", f"{scene.held}")
+        if scene.held:
+            more.append("The position could not be closed.")
+    return more
+
+
+def _resumed(scene: Scene) -> list[str]:
+    """A person has looked, and the account trades again."""
+    account = reliably(lambda: Account.objects.get(pk=scene.account.pk))
+    reliably(lambda: live_accounts.resume(account=account, by=scene.account.owner, wall=datetime.now(UTC)))
+    scene.trade()
+    more = [] if scene.held else ["After a person resumed it nothing is entered."]
+    return [*more, *scene.settled(time.monotonic(), "").lost]
 
 
 def held(scene: Scene) -> None:

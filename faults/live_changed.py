@@ -3,18 +3,21 @@
 import random
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 
-from ledger.models import Order, OrderState, Position
+from django.db.models import F
+
+from ledger.models import Account, Order, OrderState, Position
 from markets.tests.fake_exchange import trading
 
-from .exchange import SYMBOL, scenes
+from .exchange import PRICE, SYMBOL, Scene, scenes
 from .inspection import reliably
 from .live_broken import held
 from .recovery import Result
 from .stage import Stage
 
-AHEAD, STEPS = (-3600.0, 0.8, 3600.0, -2.0), (0.9, -0.7, 40.0)
+AHEAD, STEPS = (-3600.0, 0.8, 3600.0, -2.0), (3600.0, -3600.0, 0.9, -0.7, 40.0)
 RATES = ("0.0001", "-0.00031", "0.000057", "0.0001", "-0.000013")
 
 
@@ -117,11 +120,26 @@ def away(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
 
 
 def clock_wrong(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
-    """F15: the exchange's clock and ours are an hour or parts of a second apart, and one of them steps meanwhile."""
+    """F15: the exchange's clock and ours are apart, and with a position open one of them steps, by up to an hour."""
     for number, scene in scenes(stage, runs, ahead=AHEAD):
-        scene.trade()
-        step, fault = STEPS[number % len(STEPS)], time.monotonic()
-        scene.fake.world.advance(step)
+        _older(scene, timedelta(hours=2))  # than any step: what comes afterwards is of its time
+        held(scene)
+        step, fault, stops = STEPS[number % len(STEPS)], time.monotonic(), scene.stops()
+        with scene.customer.lock:  # the price is where it was, whatever the time
+            scene.fake.world.advance(step)
+            scene.price(PRICE)
         trading.fund(scene.customer, SYMBOL, "0.0001")
+        more = list(scene.settled(time.monotonic(), "").lost)
+        if not scene.held or scene.stops() != stops:
+            more.append(f"The step moved what protects: {scene.held} held, {len(scene.stops())} stops.")
         scene.trade("add", "0.05")
-        yield scene.settled(fault, f"{AHEAD[number % len(AHEAD)]:+g} s, then {step:+g} s")
+        result = scene.settled(fault, f"{AHEAD[number % len(AHEAD)]:+g} s, then {step:+g} s", more)
+        scene.price("48900")  # and the stop at the exchange still does what it is there for
+        again = scene.settled(time.monotonic(), "", flat=True)
+        yield Result(result.seconds, (*result.lost, *again.lost), result.note)
+
+
+def _older(scene: Scene, by: timedelta) -> None:
+    """The account's books were opened so much earlier."""
+    older = {"books_from": F("books_from") - by}
+    reliably(lambda: Account.objects.filter(pk=scene.account.pk).update(**older))

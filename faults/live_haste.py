@@ -1,9 +1,14 @@
 """Haste on a live feed, put into the product's processes from outside: every patience with an exchange is divided.
 
-What an exchange allows in a minute does not shrink with the patience, so its budget is not counted here.
+What an exchange allows in a minute does not shrink with the patience, so its budget is counted only where a scenario is
+about it.
 """
 
+import os
+from datetime import timedelta
 from typing import Any
+
+RULES_SECONDS = 4.0  # between two looks at an exchange's instruments, which are an hour apart
 
 
 def install(factor: float) -> None:
@@ -11,7 +16,8 @@ def install(factor: float) -> None:
 
     from ledger import guardian_watch, live_orders
     from ledger.domain import lookups
-    from markets.exchanges import budget, clients, live, live_reports
+    from markets.exchanges import budget, clients, live, live_clients, live_reports
+    from markets.live import chores
 
     settings.LIVE_TRADING = True  # testing refuses it as a setting, and here it is the fake exchange that is traded on
     lookups.PATIENCE /= factor
@@ -27,4 +33,6 @@ def install(factor: float) -> None:
     live.WHOLE_EVERY /= factor
     made: Any = clients.client
     made.__kwdefaults__["timeout"] = max(clients.TIMEOUT_SECONDS / factor, 1.0)
-    budget.SharedGate._spend = lambda *_: None  # type: ignore[method-assign]
+    chores.RULES_EVERY, live_clients.FRESH_SECONDS = timedelta(seconds=RULES_SECONDS), RULES_SECONDS
+    if not os.environ.get("FAULTS_BUDGET"):
+        budget.SharedGate._spend = lambda *_: None  # type: ignore[method-assign]

@@ -3,7 +3,7 @@
 Sentences about what does not hold; nothing is mended. What belongs to somebody else must be known and left alone.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -19,10 +19,10 @@ ZERO = Decimal(0)
 
 
 def broken(
-    scene: "Scene", *, flat: bool = False, halted: bool = False, told: frozenset[str] = frozenset()
+    scene: "Scene", *, flat: bool = False, halted: bool | None = False, told: frozenset[str] = frozenset()
 ) -> list[str]:
-    """Everything that is not as it must be. `flat`: nothing may be held; `halted`: the account must not trade on;
-    `told`: kinds of alerts that must have been opened.
+    """Everything that is not as it must be. `flat`: nothing may be held; `halted`: the account must not trade on (None:
+    it may or may not); `told`: kinds of alerts that must have been opened.
     """
     with scene.customer.lock:
         found = [*_booked(scene), *_covered(scene), *_once(scene), *_cash(scene), *_stuck(scene)]
@@ -32,33 +32,40 @@ def broken(
 
 
 def _booked(scene: "Scene") -> Iterator[str]:
-    """I1: executions, trades and position are one."""
-    from .exchange import SYMBOL
-
+    """I1: executions, trades and position are one, in every instrument."""
     there = {str(trade.id) for trade in scene.customer.trades}
     here = set(Trade.objects.filter(account=scene.account).values_list("venue_trade_id", flat=True))
     if there != here:
         yield f"Executions {sorted(there - here)} are not booked, {sorted(here - there)} are none."
-    made = sum((t.quantity if t.side == "BUY" else -t.quantity for t in scene.customer.trades), ZERO)
-    if made != scene.held:
-        yield f"The exchange's executions make {made}, and it holds {scene.held}."
-    position = Position.objects.open().filter(account=scene.account, instrument__symbol=SYMBOL).first()
-    ours = position.quantity if position else ZERO
-    if ours != scene.held:
-        yield f"The ledger holds {ours}, the exchange {scene.held}."
+    made: dict[str, Decimal] = defaultdict(Decimal)
+    for trade in scene.customer.trades:
+        made[trade.symbol] += trade.quantity if trade.side == "BUY" else -trade.quantity
+    held = {symbol: held.quantity for symbol, held in scene.customer.held.items()}
+    ours = {position.instrument.symbol: position.quantity for position in _open(scene)}
+    for symbol in sorted(made.keys() | held.keys() | ours.keys()):
+        if made.get(symbol, ZERO) != held.get(symbol, ZERO):
+            yield f"The exchange's executions in {symbol} make {made[symbol]}, and it holds {held.get(symbol, ZERO)}."
+        if ours.get(symbol, ZERO) != held.get(symbol, ZERO):
+            yield f"The ledger holds {ours.get(symbol, ZERO)} of {symbol}, the exchange {held.get(symbol, ZERO)}."
 
 
 def _covered(scene: "Scene") -> Iterator[str]:
-    """I2: our position has live reduce-only stops of its size, and no stop outlives its position."""
-    stops = [stop for stop in scene.stops() if stop.reduce_only]
-    position = Position.objects.open().filter(account=scene.account).select_related("book").first()
-    if scene.held and (position is None or position.book.kind == "bot"):
-        side = "SELL" if scene.held > 0 else "BUY"
-        size = sum((stop.quantity for stop in stops if stop.side == side), ZERO)
-        if size < abs(scene.held):
-            yield f"{scene.held} is held with stops for {size}."
-    if not scene.held and (left := list(scene.customer.live_algos())):
-        yield f"{len(left)} conditional orders rest beside no position."
+    """I2: our positions have live reduce-only stops of their size, and no stop outlives its position."""
+    not_ours = {position.instrument.symbol for position in _open(scene) if position.book.kind != "bot"}
+    for symbol, held in list(scene.customer.held.items()):
+        resting = list(scene.customer.live_algos(symbol))
+        if held.quantity and symbol not in not_ours:
+            side = "SELL" if held.quantity > 0 else "BUY"
+            stops = [a for a in resting if a.type == "STOP_MARKET" and a.reduce_only and a.side == side]
+            size = sum((stop.quantity for stop in stops), ZERO)
+            if size < abs(held.quantity):
+                yield f"{held.quantity} of {symbol} is held with stops for {size}."
+        if (not held.quantity or symbol in not_ours) and resting:
+            yield f"{len(resting)} conditional orders rest in {symbol} beside no position of ours."
+
+
+def _open(scene: "Scene") -> list[Position]:
+    return list(Position.objects.open().filter(account=scene.account).select_related("book", "instrument"))
 
 
 def _once(scene: "Scene") -> Iterator[str]:
@@ -98,10 +105,10 @@ def _stuck(scene: "Scene") -> Iterator[str]:
         yield f"The {order.role} {order.client_id} was refused and does not say why."
 
 
-def _states(scene: "Scene", halted: bool) -> Iterator[str]:
+def _states(scene: "Scene", halted: bool | None) -> Iterator[str]:
     limiting = TradingState.objects.current().exclude(state=TradingStateKind.ACTIVE)
     found = [f"Trading is {limit.state} ({limit.scope}): {limit.reason}" for limit in limiting]
     if halted and not found:
         yield "The account trades on."
-    if not halted:
+    if halted is False:
         yield from found

@@ -8,6 +8,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from .points import CONTROL
 
 WISH, DONE = "wish", "done"
+DECIDE = "decide"
 
 
 def main() -> None:
@@ -36,9 +38,11 @@ def main() -> None:
 
 def _fulfilled(wish: Mapping[str, Any]) -> dict[str, Any]:
     try:
+        if wish["kind"] == DECIDE:
+            return {"cycles": decide(wish), "error": ""}
         return {"states": fulfil(wish), "error": ""}
     except Exception as error:  # whatever it is, the laboratory wants to know
-        return {"states": [], "error": f"{type(error).__name__}: {error}"}
+        return {"states": [], "cycles": [], "error": f"{type(error).__name__}: {error}"}
 
 
 def fulfil(wish: Mapping[str, Any]) -> list[str]:
@@ -62,6 +66,43 @@ def fulfil(wish: Mapping[str, Any]) -> list[str]:
     reports.collect(account=account, now=now, answers=answers)
     protection.cover(account=account, now=now)
     return list(Order.objects.filter(pk__in=[order.pk for order in orders]).values_list("state", flat=True))
+
+
+def decide(wish: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Run one cycle of each bot that is named, all of them at once; how each ended and what became of its proposals."""
+    from bots import control, watching
+    from bots.models import Bot
+
+    from . import wished
+
+    bots = list(Bot.objects.filter(pk__in=wish["bots"]).select_related("book__account__feed").order_by("pk"))
+    for feed in {bot.book.account.feed for bot in bots if bot.book.account}:
+        watching.renew(feed=feed, now=datetime.now(UTC))  # as the dispatcher does it
+    wished.items[:] = wish["items"]
+    queued = [control.run_now(bot=bot, by=None).pk for bot in bots]
+    with ThreadPoolExecutor(len(queued)) as threads:
+        return list(threads.map(_cycle, queued))
+
+
+def _cycle(pk: int) -> dict[str, Any]:
+    from django.db import connection
+
+    from bots import cycle
+    from bots.models import DecisionItem
+
+    try:
+        ran = cycle.run(cycle_id=pk)
+        items = DecisionItem.objects.filter(decision__cycle=pk).order_by("pk").values("outcome", "quantity", "verdicts")
+        told = [
+            {
+                "outcome": item["outcome"], "quantity": str(item["quantity"]),
+                "denied": [verdict["code"] for verdict in item["verdicts"] if verdict["effect"] == "deny"],
+            }
+            for item in items
+        ]  # fmt: skip
+        return {"status": ran.status if ran else "", "error": ran.error if ran else "", "items": told}
+    finally:
+        connection.close()
 
 
 def _draft(wish: Mapping[str, Any], now: datetime) -> tuple[Any, Any]:

@@ -13,7 +13,7 @@ from django.db.models import F, Prefetch, QuerySet
 from markets.models import Feed
 
 from . import booking, ordering, reports, states
-from .domain.dust import is_dust
+from .domain.dust import below_a_step, is_dust
 from .domain.intents import IntentDraft, Kind
 from .domain.patience import EXIT_CAP, pausing, under_way
 from .models import Account, Order, OrderState, Position, Role, Source, TradingStateKind
@@ -104,7 +104,7 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
     orders: list[Order] = []
     for position in of:
         if position.pk in reasons:
-            if _refused_dust(position):
+            if too_small(position) or _refused_dust(position):
                 booking.set_aside(position=position, at=now)
                 continue
             if len(failed_exits(position)) >= EXIT_CAP:
@@ -115,6 +115,11 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
     answers = ordering.send(account=account, orders=orders)
     reports.collect(account=account, now=now, answers=answers)
     return len(answers)
+
+
+def too_small(position: Position) -> bool:
+    """Whether no order can close what is left, and none is under way that still does."""
+    return below_a_step(position.quantity, position.instrument.rules) and not live(position, Role.EXIT)
 
 
 def _refused_dust(position: Position) -> bool:

@@ -17,7 +17,7 @@ from markets.exchanges.base import Unanswered
 from markets.models import Feed
 
 from . import ordering, reports
-from .closing import close_all, glance, leaving, open_positions
+from .closing import close_all, glance, leaving, open_positions, too_small
 from .domain.enforcement import ENTRY_LIFETIME, exit_due
 from .gateway import NoVenue, muted
 from .models import Account, Book, Order, OrderState, Position, PositionState, Role, TradingState
@@ -75,10 +75,15 @@ def one_account(account: Account) -> Iterator[None]:
 def enforce(*, positions: Sequence[Position], now: datetime) -> bool:
     """Close what is due and cover the rest, for the open positions of one account. True where it acted."""
     account = positions[0].account
-    due = {position.pk: why for position in positions if (why := _exit_due(position, now))}
+    due = {position.pk: why for position in positions if (why := _exit_due(position, now) or _dust(position))}
     closing = close_all(account=account, reasons=due, of=positions, now=now)
     covered = protect(account=account, positions=[p for p in positions if p.pk not in due], now=now)
     return bool(closing or covered)
+
+
+def _dust(position: Position) -> str:
+    """Why a position is over although something of it is left, or nothing: no order and no stop can name so little."""
+    return "dust" if position.intent_id is not None and too_small(position) else ""
 
 
 def _exit_due(position: Position, now: datetime) -> str:

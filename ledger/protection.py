@@ -17,9 +17,9 @@ from markets.updates import update_rows
 from . import ordering, reports
 from .closing import close_all, leaving, live, open_positions
 from .domain.bare_times import BareTimes, bare_times
-from .domain.brackets import Brackets, Resting, needed
+from .domain.brackets import Brackets, Resting, Wanted, needed
 from .domain.enforcement import exposed, target_to_place
-from .domain.patience import impatient
+from .domain.patience import impatient, pausing
 from .domain.trailing import trailed
 from .models import Account, Book, Order, OrderState, Position, Role
 
@@ -40,7 +40,7 @@ def protect(*, account: Account, positions: Sequence[Position], now: datetime) -
         if position.intent is None:
             continue
         _trail(position)
-        brackets = _brackets(position)
+        brackets = _brackets(position, now)
         rows = _rows(position, brackets, now)
         place += _unsent(position) + rows
         if len(rows) == len(brackets.place):  # else somebody else is at it, and what rests stays until that is done
@@ -59,7 +59,7 @@ def unfit(position: Position, now: datetime) -> bool:
     """Whether `protect` may have something to do for a position that came through `closing.glance`."""
     if position.intent_id is None:
         return False
-    brackets = _brackets(position)
+    brackets = _brackets(position, now)
     return bool(brackets.place or brackets.cancel or _unsent(position) or _lags(position)) or (
         _overdue(position, now) or _misnoted(position)
     )
@@ -79,9 +79,22 @@ def _misnoted(position: Position) -> bool:
     return confirmed(position) != (position.unprotected_since is None)
 
 
-def _brackets(position: Position) -> Brackets:
+def _brackets(position: Position, now: datetime) -> Brackets:
+    """What it needs. A stop that its venue refuses is tried less and less often while others cover the position."""
     quantity = abs(position.quantity)
-    return needed(quantity, position.stop, _target(position), _resting(position), _sizes(position))
+    found = needed(quantity, position.stop, _target(position), _resting(position), _sizes(position))
+    later = [wanted for wanted in found.place if _refused_lately(position, wanted, now)]
+    if not later or not stopped(position):
+        return found
+    stops = {order.pk for order in live(position, Role.STOP)}
+    place = tuple([wanted for wanted in found.place if wanted not in later])
+    return Brackets(place, tuple([pk for pk in found.cancel if pk not in stops]))
+
+
+def _refused_lately(position: Position, wanted: Wanted, now: datetime) -> bool:
+    orders: list[Order] = position.protective  # type: ignore[attr-defined]
+    refused = [o for o in orders if o.state == OrderState.REFUSED and o.role == wanted.role == Role.STOP]
+    return pausing([o.at for o in refused if (o.trigger, o.quantity) == (wanted.trigger, wanted.quantity)], now)
 
 
 def _sizes(position: Position) -> tuple[Decimal, ...]:

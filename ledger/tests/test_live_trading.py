@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from ledger import arrivals, closing, reports
+from ledger import arrivals, closing, reconciliation, reports
 from ledger.domain.intents import Kind
 from ledger.gateway import NoVenue, venue_of
-from ledger.models import CashEntry, OrderState, Position, Trade
+from ledger.models import CashEntry, Order, OrderState, Position, Trade
 from ledger.tests import builders
 from ledger.tests.fake_desk import BTC, FakeDesk
 from markets.exchanges import live_clients
@@ -274,6 +274,54 @@ def test_questions_of_an_account_wait_when_the_exchange_asks_for_it(desk):
         desk.round()
     assert list(desk.fake.log.calls) == []
     assert venue_of(desk.account).cancel(str(desk.stop().client_id)).report.status.value == "cancelled"
+
+
+@pytest.mark.requirement("EXE-06")
+def test_an_entry_waits_when_the_exchange_asks_for_it_and_an_exit_does_not(desk):
+    desk.trade(desk.draft())
+    ExchangeState.objects.update(wait_until=datetime.now(UTC) + timedelta(seconds=60))
+    desk.fake.log.clear()
+
+    entry = desk.trade(desk.draft(Kind.ADD, "0.05"))
+    assert (entry.state, desk.fake.log.count("order", method="POST")) == ("refused", 0)
+    assert "asked us to wait" in entry.reason
+    closing.close(account=desk.account, instrument_id=desk.instrument.pk, why="test", now=desk.now)
+    assert desk.customer.position(BTC).quantity == 0
+
+
+@pytest.mark.requirement("EXE-01")
+def test_a_remainder_below_a_step_is_kept_apart_and_no_order_is_made_for_it(desk):
+    desk.trade(desk.draft())
+    orders = Order.objects.count()
+    trading.outsider(desk.customer, BTC, "SELL", "0.0996")
+    for _ in range(4):
+        desk.wait(6)
+
+    assert Position.objects.closed().get().exit_reason == "dust"
+    rest = Position.objects.open().select_related("book").get()
+    assert (rest.book.kind, rest.quantity) == ("unassigned", Decimal("0.0004"))
+    assert Order.objects.count() == orders
+    assert list(desk.customer.live_algos(BTC)) == []
+    assert desk.alerts() == ["dust"]
+    assert reconciliation.check(account=desk.account, wall=desk.now) == []
+
+
+@pytest.mark.requirement("EXE-01")
+def test_a_stop_that_is_refused_is_not_asked_for_at_every_round_while_another_one_covers(desk):
+    desk.trade(desk.draft())
+    desk.fake.world.listed[BTC].min_quantity = "0.01"
+    trading.outsider(desk.customer, BTC, "SELL", "0.099")
+    sent = desk.fake.log.count("algoOrder", method="POST")
+    for _ in range(12):
+        desk.round()
+    desk.fake.world.listed[BTC].min_quantity = ""
+
+    assert 1 <= desk.fake.log.count("algoOrder", method="POST") - sent <= 3  # a stop and its target
+    assert [stop.quantity for stop in desk.customer.live_algos(BTC) if stop.type == "STOP_MARKET"] == [Decimal("0.1")]
+    for _ in range(3):
+        desk.wait(60)
+    assert desk.stop().quantity == Decimal("0.001")
+    assert reconciliation.check(account=desk.account, wall=desk.now) == []
 
 
 @pytest.mark.requirement("EXE-06")

@@ -18,8 +18,10 @@ AHEAD = timedelta(seconds=5)  # how far an exchange's clock may run before ours
 OLDEST = timedelta(minutes=1)  # beyond it a price is history
 JUMP = Decimal("0.1")  # what a price may move at once without another one that confirms it
 CONFIRMS = Decimal("0.02")  # how near the next one must be to confirm a jump
+BORNE_OUT = timedelta(seconds=1)  # and how much later: an exchange tells one wrong moment in several messages
 QUIET = timedelta(minutes=10)  # after so long any price is new: the market may have been anywhere
 FIGURES = ("last", "bid", "ask", "mark", "funding_rate", "day_open", "liquidity")
+BOOK = ("last", "bid", "ask")
 DECIMALS, NOISE = -18, Decimal("1e-18")
 _STORED = Context(prec=38)
 MOST = Decimal("1e15")  # more is no price and no turnover of anything
@@ -93,11 +95,17 @@ def problem(tick: Tick, known: QuoteView | None, now: datetime) -> Refusal | Non
     return None
 
 
-def jumps(price: Decimal, known: QuoteView | None, at: datetime) -> bool:
-    """Whether a price is so far from the known one that another has to confirm it."""
+def jump(tick: Tick, view: QuoteView, known: QuoteView | None, at: datetime) -> Decimal | None:
+    """The price that a message would move so far from the known one that another has to confirm it; None: none.
+
+    Its quote is looked at: a book alone moves the last price, too. A mark counts where it was told.
+    """
     if known is None or at - known.at > QUIET:
-        return False
-    return abs(price - known.last) > known.last * JUMP
+        return None
+    names = (*(BOOK if tick.priced else ()), *(("mark",) if tick.mark is not None else ()))
+    moves = [(abs(getattr(view, name) / getattr(known, name) - 1), getattr(view, name)) for name in names]
+    size, price = max(moves, default=(Decimal(0), None))
+    return price if size > JUMP else None
 
 
 def confirms(price: Decimal, before: Decimal) -> bool:
@@ -139,7 +147,7 @@ def quoted(tick: Tick, known: QuoteView | None, rules: InstrumentRules, now: dat
 
 def unfit(view: QuoteView) -> Refusal | None:
     """A price that is nothing at the tick of the instrument is none."""
-    for name in ("last", "bid", "ask", "mark"):
+    for name in (*BOOK, "mark"):
         if (value := getattr(view, name)) <= 0:
             return Refusal("not_positive", f"{name} is {value} at the tick")
     return None

@@ -5,6 +5,7 @@ gets no answer raises Unanswered; only orders and cancels answer with what is kn
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -49,7 +50,9 @@ class LiveVenue:
     # --- Orders ---
 
     def send(self, request: OrderRequest) -> Answer:
-        """Place an order, once. Entries are sent only where leverage and modes have just been verified."""
+        """Place an order, once. Entries are sent only where leverage and modes have just been verified, and wait like
+        any question where the exchange asked us to; what reduces goes out as early as it may.
+        """
         rules = self._rules(request.symbol)
         if rules is None:
             return Denied("not_listed", f"No rules of {request.symbol} are known here.")
@@ -57,7 +60,7 @@ class LiveVenue:
         if isinstance(order, Denied):
             return order
         try:
-            with urgent(self._client):
+            with urgent(self._client) if order.reduce_only else nullcontext():
                 self._load()
                 unready = None if order.reduce_only else live_modes.unready(self._client, order.symbol, order.leverage)
                 return unready or self._placed(order)

@@ -28,7 +28,7 @@ class LivePrices:
         self.known: dict[int, QuoteView] = quotes.newest(feed)
         opens = Quote.objects.filter(feed=feed).values_list("instrument", "day_open")
         self._day_opens: dict[int, Decimal] = {pk: price for pk, price in opens if price is not None}
-        self._jumped: dict[int, tuple[datetime, Decimal]] = {}
+        self._jumped: dict[tuple[int, bool], tuple[datetime, Decimal]] = {}
         self.ages = Ages()
 
     def take(
@@ -60,10 +60,10 @@ class LivePrices:
         return sorted(priced & changed.keys())
 
     def _judged(self, tick: Tick, instrument: Instrument, known: QuoteView | None, now: datetime) -> QuoteView | None:
-        refusal = intake.problem(tick, known, now) or self._unconfirmed(tick, instrument, known, now)
+        refusal = intake.problem(tick, known, now)
         view = intake.quoted(tick, known, instrument.rules, now) if refusal is None else None
         if view is not None:
-            refusal = intake.unfit(view)
+            refusal = intake.unfit(view) or self._unconfirmed(tick, view, instrument, known, now)
         if refusal is not None:
             refusals.count(
                 exchange=instrument.exchange, symbol=instrument.symbol, part="price" if tick.priced else "mark",
@@ -73,22 +73,25 @@ class LivePrices:
         return view
 
     def _unconfirmed(
-        self, tick: Tick, instrument: Instrument, known: QuoteView | None, now: datetime
+        self, tick: Tick, view: QuoteView, instrument: Instrument, known: QuoteView | None, now: datetime
     ) -> intake.Refusal | None:
-        """A jump waits for another message of a later time that says the same."""
-        price = tick.last if tick.last is not None else tick.bid if tick.priced else tick.mark
+        """A jump waits for another message that says the same a while later: a price for a price, a mark for a mark.
+
+        A price that has not jumped says that neither has.
+        """
+        price, key = intake.jump(tick, view, known, now), (instrument.pk, tick.priced)
         if price is None:
-            return None
-        if not intake.jumps(price, known, now):
             if tick.priced:
-                self._jumped.pop(instrument.pk, None)
+                self._jumped.pop(key, None)
+                self._jumped.pop((instrument.pk, False), None)
             return None
-        at, before = self._jumped.get(instrument.pk, (tick.at, None))
-        if before is not None and tick.at > at and intake.confirms(price, before):
-            if tick.priced:
-                self._jumped.pop(instrument.pk)
+        at, before = self._jumped.get(key, (tick.at, price))
+        if not intake.confirms(price, before):
+            at, before = tick.at, price
+        if tick.at - at >= intake.BORNE_OUT:
+            self._jumped.pop(key)
             return None
-        self._jumped[instrument.pk] = (tick.at, price)
+        self._jumped[key] = at, before
         assert known is not None
         return intake.Refusal("jump", f"{price} after {known.last}, not yet confirmed")
 

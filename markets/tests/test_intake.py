@@ -61,12 +61,31 @@ def test_a_negative_funding_rate_is_sound():
     assert intake.problem(tick(funding_rate="-0.0003", mark="100"), known(), NOW) is None
 
 
+def jump(before, **told):
+    message = tick(**told)
+    return intake.jump(message, intake.quoted(message, before, RULES, NOW), before, NOW)
+
+
 def test_a_jump_is_one_only_where_the_price_was_known_lately():
-    assert intake.jumps(d("111"), known(), NOW)
-    assert not intake.jumps(d("109"), known(), NOW)
-    assert not intake.jumps(d("50"), known(at=NOW - timedelta(hours=6)), NOW)
+    assert jump(known(), last="111") >= d("111")
+    assert jump(known(), last="109") is None
+    assert jump(known(at=NOW - timedelta(hours=6)), last="50") is None
     assert intake.confirms(d("112"), d("111"))
     assert not intake.confirms(d("100"), d("111"))
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"last": "1"}, {"bid": "1", "ask": "1"}, {"bid": "100", "ask": "9999"}, {"bid": "1", "ask": "100"}, {"mark": "1"}],
+)
+def test_whatever_of_a_message_has_jumped_is_the_jump(told):
+    sound = {} if "mark" in told else {"last": "100"}
+    assert jump(known(), **sound | told) is not None
+
+
+def test_a_mark_that_was_not_told_is_no_jump():
+    before = QuoteView(d("100"), d("100"), d("100"), d("10"), NOW - timedelta(seconds=1))
+    assert jump(before, last="100", bid="99.9", ask="100.1") is None
 
 
 def test_what_a_message_does_not_tell_stays_as_it_was():

@@ -152,11 +152,12 @@ def test_a_price_moves_the_paper_venue_in_the_same_moment(fake):
 def test_a_jump_waits_for_a_price_that_bears_it_out(fake):
     feed = opened(fake)
     driver = driver_of(feed)
-    before = driver.prices.known[instrument().pk].last
+    before = driver.prices.known[instrument().pk]
     fake.world.set_price(BTC, 6_500)  # a digit lost
     fake.world.advance(1)
     driver.poll(now() + timedelta(seconds=1))
-    assert driver.prices.known[instrument().pk].last == before
+    known = driver.prices.known[instrument().pk]
+    assert (known.last, known.mark) == (before.last, before.mark)  # a mark bears out no price, and a price no mark
 
     fake.world.set_price(BTC, 64_000)
     fake.world.advance(1)
@@ -170,7 +171,42 @@ def test_a_jump_waits_for_a_price_that_bears_it_out(fake):
     driver.write(now())
 
     assert driver.prices.known[instrument().pk].last == 50_000
-    assert RefusedData.objects.get(reason="jump", symbol=BTC).count == 2
+    assert RefusedData.objects.get(reason="jump", symbol=BTC, part="price").count == 2
+
+
+@pytest.mark.requirement("MKT-05")
+@pytest.mark.parametrize(
+    "wrong", [{"bid": "6500000", "ask": "6500010"}, {"bid": "65", "ask": "66"}, {"mark": "6500000"}]
+)
+def test_a_book_or_a_mark_that_jumps_beside_a_sound_last_price_waits_too(fake, wrong):
+    feed = opened(fake)
+    driver = driver_of(feed)
+    before = driver.prices.known[instrument().pk]
+    figures = {name: Decimal(value) for name, value in wrong.items()}
+    at = before.at + timedelta(seconds=1)
+    spike = Tick(BTC, at, last=before.last, **figures)
+    driver.prices.take(ticks=[spike], instruments=driver.instruments, now=at, source="")
+    driver.write(at)
+
+    stored = Quote.objects.get(feed=feed, instrument=instrument())
+    assert (stored.last, stored.bid, stored.ask, stored.mark) == (before.last, before.bid, before.ask, before.mark)
+    assert RefusedData.objects.get(reason="jump", symbol=BTC).count == 1
+
+
+@pytest.mark.requirement("MKT-05")
+def test_one_wrong_moment_told_in_several_messages_is_not_borne_out(fake):
+    feed = opened(fake)
+    driver = driver_of(feed)
+    before = driver.prices.known[instrument().pk]
+    wrong = {"last": Decimal("650"), "bid": Decimal("649.9"), "ask": Decimal("650.1")}
+    for later, told in ((100, {"last": wrong["last"]}), (101, wrong), (350, wrong), (1050, wrong)):
+        at = before.at + timedelta(milliseconds=later)
+        driver.prices.take(ticks=[Tick(BTC, at, **told)], instruments=driver.instruments, now=at, source="")
+        assert driver.prices.known[instrument().pk].last == before.last
+
+    at = before.at + timedelta(milliseconds=1100)
+    driver.prices.take(ticks=[Tick(BTC, at, **wrong)], instruments=driver.instruments, now=at, source="")
+    assert driver.prices.known[instrument().pk].last == Decimal("650")
 
 
 @pytest.mark.requirement("MKT-05")

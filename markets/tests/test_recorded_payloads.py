@@ -76,8 +76,8 @@ def test_recorded_quotes_are_let_in(binance, recorded):
         rules = rules_of(binance.markets[ticker["symbol"]])
         before = known.get(tick.symbol)
         assert intake.problem(tick, before, now) is None, (message, before)
-        assert not intake.jumps(tick.bid, before, now)
         known[tick.symbol] = view = intake.quoted(tick, before, rules, now)
+        assert intake.jump(tick, view, before, now) is None
         assert (view.bid, view.ask) == (Decimal(message["b"]), Decimal(message["a"]))
         sound += 1
 

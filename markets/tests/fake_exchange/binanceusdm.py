@@ -125,14 +125,15 @@ async def klines(request: Request) -> Response:
     last = int(query["endTime"]) if "endTime" in query else None
     limit = min(int(query.get("limit", 500)), 1500)
     candles = world.candles(one.symbol, query["interval"], first, last, limit)
-    return as_json([kline_row(row, query["interval"]) for row in zip(*candles.columns(), strict=True)])
+    rows = zip(*candles.columns(), strict=True)
+    return as_json([kline_row(row, query["interval"], one, world) for row in rows])
 
 
-def kline_row(row: Any, timeframe: str) -> list[Any]:
+def kline_row(row: Any, timeframe: str, one: Listed, world: World) -> list[Any]:
     at, opened, high, low, close, volume = (float(value) for value in row)
     value = close * volume
     return [
-        int(at), text(opened), text(high), text(low), text(close), text(volume),
+        int(at), text(opened), text(high), text(low), world.told(one.symbol, "candle", text(close)), text(volume),
         int(at) + TIMEFRAMES[timeframe] - 1, text(value), 100, text(volume / 2), text(value / 2), "0",
     ]  # fmt: skip
 
@@ -161,8 +162,9 @@ def day_row(one: Listed, world: World) -> dict[str, Any]:
     return {
         "symbol": market_id(one), "priceChange": text(float(last) - opened),
         "priceChangePercent": f"{(float(last) / opened - 1) * 100:.3f}", "weightedAvgPrice": str(last),
-        "lastPrice": str(last), "lastQty": "0.1", "openPrice": text(opened), "highPrice": text(float(last) * 1.02),
-        "lowPrice": text(float(last) * 0.98), "volume": "120000", "quoteVolume": text(120000 * float(last)),
+        "lastPrice": world.told(one.symbol, "last", last), "lastQty": "0.1", "openPrice": text(opened),
+        "highPrice": text(float(last) * 1.02), "lowPrice": text(float(last) * 0.98), "volume": "120000",
+        "quoteVolume": text(120000 * float(last)),
         "openTime": at - 86_400_000, "closeTime": at, "firstId": 1, "lastId": 2, "count": 2,
     }  # fmt: skip
 
@@ -170,17 +172,19 @@ def day_row(one: Listed, world: World) -> dict[str, Any]:
 def book_row(one: Listed, world: World) -> dict[str, Any]:
     bids, asks = world.book(one.symbol, 1)
     return {
-        "symbol": market_id(one), "bidPrice": bids[0][0], "bidQty": bids[0][1], "askPrice": asks[0][0],
-        "askQty": asks[0][1], "time": world.price_time(), "lastUpdateId": world.price_time(),
+        "symbol": market_id(one), "bidPrice": world.told(one.symbol, "bid", bids[0][0]), "bidQty": bids[0][1],
+        "askPrice": world.told(one.symbol, "ask", asks[0][0]), "askQty": asks[0][1], "time": world.price_time(),
+        "lastUpdateId": world.price_time(),
     }  # fmt: skip
 
 
 def price_row(one: Listed, world: World) -> dict[str, Any]:
-    return {"symbol": market_id(one), "price": str(world.price(one.symbol)), "time": world.price_time()}
+    price = world.told(one.symbol, "last", world.price(one.symbol))
+    return {"symbol": market_id(one), "price": price, "time": world.price_time()}
 
 
 def premium_row(one: Listed, world: World) -> dict[str, Any]:
-    mark = str(world.mark(one.symbol))
+    mark = world.told(one.symbol, "mark", world.mark(one.symbol))
     return {
         "symbol": market_id(one), "markPrice": mark, "indexPrice": mark, "estimatedSettlePrice": mark,
         "lastFundingRate": one.funding_rate, "interestRate": "0.0001", "time": world.price_time(),
@@ -271,7 +275,7 @@ def heard(connection: Connection, said: str) -> Iterator[Any]:
 
 def told(connection: Connection) -> Iterator[Any]:
     for name, one in list(connection.channels.items()):
-        if one is not None:
+        if one is not None and one.symbol in connection.world.listed:
             yield from pushed(connection, name, one)
 
 
@@ -281,9 +285,9 @@ def pushed(connection: Connection, name: str, one: Listed) -> Iterator[Any]:
     if channel.startswith("kline_"):
         timeframe = channel.removeprefix("kline_")
         if closed := connection.closed_candle(name, one.symbol, timeframe):
-            yield kline_push(key, timeframe, closed, at, closed_now=True)
+            yield kline_push(one, world, timeframe, closed, at, closed_now=True)
         if opened := connection.open_candle(one.symbol, timeframe):
-            yield kline_push(key, timeframe, opened, at, closed_now=False)
+            yield kline_push(one, world, timeframe, opened, at, closed_now=False)
     elif channel == "bookTicker":
         row = book_row(one, world)
         yield {
@@ -305,8 +309,11 @@ def pushed(connection: Connection, name: str, one: Listed) -> Iterator[Any]:
         }  # fmt: skip
 
 
-def kline_push(key: str, timeframe: str, row: list[float], at: int, *, closed_now: bool) -> dict[str, Any]:
-    start, opened, high, low, close, volume, end, value, *_ = kline_row(row, timeframe)
+def kline_push(
+    one: Listed, world: World, timeframe: str, row: list[float], at: int, *, closed_now: bool
+) -> dict[str, Any]:
+    key = market_id(one)
+    start, opened, high, low, close, volume, end, value, *_ = kline_row(row, timeframe, one, world)
     return {
         "e": "kline", "E": at, "s": key,
         "k": {

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Limits:
-    """`banned_until` is UTC ms. A test may set it, or `limit`, at any moment."""
+    """`banned_until` is UTC ms. A test may set it, or `limit`, at any moment; a «minute» may be shorter than one."""
 
     limit: int = 2400
+    minute_ms: int = 60_000
     patience: int = 10  # refused calls within a minute before the ban
     ban_seconds: int = 120
     banned_until: int = 0
@@ -26,8 +27,8 @@ class Limits:
     def refusal(self, weight: int, now: int) -> tuple[int, int] | None:
         """(status, Retry-After in seconds) where the call is refused; else its weight is counted."""
         with self._lock:
-            if now // 60_000 != self.minute:
-                self.minute, self.used, self.refused = now // 60_000, 0, 0
+            if now // self.minute_ms != self.minute:
+                self.minute, self.used, self.refused = now // self.minute_ms, 0, 0
             if now < self.banned_until:
                 return 418, -(-(self.banned_until - now) // 1000)
             if self.used + weight > self.limit:
@@ -35,6 +36,6 @@ class Limits:
                 if self.refused > self.patience:
                     self.banned_until = now + self.ban_seconds * 1000
                     return 418, self.ban_seconds
-                return 429, 60 - now // 1000 % 60
+                return 429, -(-(self.minute_ms - now % self.minute_ms) // 1000)
             self.used += weight
             return None

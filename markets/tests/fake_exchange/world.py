@@ -78,6 +78,7 @@ class World:
         self._books: dict[str, dict[str, Any]] = {}
         self.funding_late_ms = 3  # as Binance stamps it
         self._settled: dict[str, list[tuple[int, str]]] = {}
+        self._wrong: dict[tuple[str, str], list[Any]] = {}
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._lock = threading.Lock()
         self.stream_generation = 0
@@ -112,7 +113,9 @@ class World:
     def set_price(self, symbol: str, price: float | str | Decimal) -> None:
         """From now on the price is this one, until it is set again."""
         with self._lock:
-            self._set.setdefault(symbol, []).append((self.now(), float(price)))
+            now = self.now()
+            earlier = [(at, given) for at, given in self._set.get(symbol, ()) if at < now]  # a clock may step back
+            self._set[symbol] = [*earlier, (now, float(price))]
         self.announce()
 
     def free_price(self, symbol: str) -> None:
@@ -151,6 +154,32 @@ class World:
         else:
             self._books[symbol] = {"bids": bids, "asks": asks or []}
         self.announce()
+
+    def misquote(self, symbol: str, times: int | None = None, **figures: str) -> None:
+        """Tell these figures (last, bid, ask, mark, candle) wrong, each so many `times` or until nothing is given.
+
+        Nothing trades at them: the market itself is where it was.
+        """
+        with self._lock:
+            self._wrong = {key: kept for key, kept in self._wrong.items() if key[0] != symbol}
+            self._wrong |= {(symbol, name): [figure, times] for name, figure in figures.items()}
+        self.announce()
+
+    def told(self, symbol: str, name: str, figure: Any) -> str:
+        """A figure as it is told to whoever asks."""
+        with self._lock:
+            wrong = self._wrong.get((symbol, name))
+            if wrong is None:
+                return str(figure)
+            if wrong[1] is not None:
+                wrong[1] -= 1
+                if wrong[1] <= 0:
+                    del self._wrong[symbol, name]
+            return str(wrong[0])
+
+    def misquotes(self, symbol: str) -> bool:
+        """Whether something wrong is still to be told."""
+        return any(key[0] == symbol for key in self._wrong)
 
     def at_tick(self, symbol: str, price: float) -> Decimal:
         tick = Decimal(self.listed[symbol].tick)
