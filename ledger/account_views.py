@@ -148,6 +148,15 @@ def adopt(request: Request, pk: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def adopt_order(request: Request, pk: int) -> HttpResponse:
+    """Take over a stop or target that is not ours."""
+    row = get_object_or_404(Discrepancy.objects.of(request.user).select_related("account"), pk=pk)
+    sentence = "The order is taken over at the guardian's next rounds: ours first, then that one is cancelled."
+    return done(request, sentence, lambda: adopting.adopt_order(row=row, by=request.user, wall=datetime.now(UTC)))
+
+
+@login_required
+@require_POST
 def accept(request: Request, pk: int) -> HttpResponse:
     """Let the venue's figures stand where ledger and venue differ."""
     row = get_object_or_404(Discrepancy.objects.of(request.user).select_related("account"), pk=pk)

@@ -1,4 +1,4 @@
-"""What a person decides about what is not ours: adopt a position into a book, or accept the venue's figures.
+"""What a person decides about what is not ours: adopt a position or an order, or accept the venue's figures.
 
 Nothing foreign is managed before that. Both are audited, and what cannot be done is said in one sentence.
 """
@@ -12,7 +12,7 @@ from django.db.models import F
 
 from markets import broadcast
 
-from . import audit, booking
+from . import audit, booking, discrepancies
 from .models import (
     Account,
     AuditKind,
@@ -65,20 +65,45 @@ def adopt(
 
 
 def _check(position: Position, book: Book, stop: Decimal, target: Decimal | None) -> None:
-    symbol, mark = position.instrument.symbol, position.mark  # type: ignore[attr-defined]
     if position.state != PositionState.OPEN or position.book.kind != BookKind.UNASSIGNED:
         raise NotAdopted("Only an open position of the unassigned book can be adopted.")
     if book.account_id != position.account_id or book.kind != BookKind.BOT:
         raise NotAdopted(f"{book.name} is no bot's book on the same account.")
-    if mark is None:
-        raise NotAdopted(f"There is no price of {symbol} on this feed, so its stop cannot be checked.")
-    side = "below" if position.long else "above"
-    if stop <= 0 or (stop >= mark if position.long else stop <= mark):
-        raise NotAdopted(f"The stop of a {position.direction} position must be {side} the price, which is {mark}.")
+    if position.mark is None:  # type: ignore[attr-defined]
+        raise NotAdopted(
+            f"There is no price of {position.instrument.symbol} on this feed, so its stop cannot be checked."
+        )
+    if why := unfit_prices(position, stop=stop, target=target):
+        raise NotAdopted(why)
+
+
+def unfit_prices(position: Position, *, stop: Decimal | None = None, target: Decimal | None = None) -> str:
+    """Why a marked position cannot have this stop or target, in one sentence; or nothing."""
+    mark: Decimal = position.mark  # type: ignore[attr-defined]
+    side, tick = "below" if position.long else "above", position.instrument.tick
+    if stop is not None and (stop <= 0 or (stop >= mark if position.long else stop <= mark)):
+        return f"The stop of a {position.direction} position must be {side} the price, which is {mark}."
     if target is not None and (target <= mark if position.long else target >= mark):
-        raise NotAdopted(f"The target of a {position.direction} position must be beyond the price, which is {mark}.")
-    if stop % position.instrument.tick or (target is not None and target % position.instrument.tick):
-        raise NotAdopted(f"Prices of {symbol} are multiples of {position.instrument.tick.normalize():f}.")
+        return f"The target of a {position.direction} position must be beyond the price, which is {mark}."
+    if any(price is not None and price % tick for price in (stop, target)):
+        return f"Prices of {position.instrument.symbol} are multiples of {tick.normalize():f}."
+    return ""
+
+
+def adopt_order(*, row: Discrepancy, by: User, wall: datetime) -> None:
+    """Take over somebody else's stop or target: the guardian does it at its next rounds (`taking_over`).
+
+    Raises NotAdopted for what is over, ours, no order, or asked for already.
+    """
+    if row.resolved_at is not None or row.outcome != Outcome.FOREIGN or not row.what.startswith("order "):
+        raise NotAdopted("Only an order that is not ours, and still rests, can be adopted.")
+    if row.by_id is not None:
+        raise NotAdopted("This order is being taken over already.")
+    with transaction.atomic():
+        discrepancies.answer(row=row, done=f"{by.get_username()} adopts it; it is being taken over.", by=by)
+        Account.objects.filter(pk=row.account_id).update(compare_asked_at=wall)
+        change = {"adopted": row.what, "order": row.venue}
+        audit.write(kind=AuditKind.ORDER, subject=f"account:{row.account_id}", change=change, by=by, now=wall)
 
 
 def accept(*, row: Discrepancy, by: User, wall: datetime) -> None:

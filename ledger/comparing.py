@@ -127,7 +127,10 @@ def _order(order: Order | None) -> str:
 def _report(report: OrderReport | None) -> str:
     if report is None:
         return "nothing live"
-    return f"{report.type} {report.status}"
+    level = report.price or report.trigger
+    at = f" at {level.normalize():f}" if level is not None else ""
+    how = ", reduce-only" if report.reduce_only else ""
+    return f"{report.type} {report.side} {report.quantity.normalize():f} {report.symbol}{at}{how}, {report.status}"
 
 
 def _stops(account: Account) -> list[Difference]:

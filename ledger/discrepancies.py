@@ -45,9 +45,14 @@ def imported(*, account: Account, found: Sequence[Difference], wall: datetime) -
 
 def settle(*, row: Discrepancy, outcome: Outcome, done: str, by: User | None, wall: datetime) -> None:
     """A person has dealt with it."""
+    answer(row=row, done=done, by=by)
+    _end(row, outcome, wall)
+
+
+def answer(*, row: Discrepancy, done: str, by: User | None) -> None:
+    """Say what is done about a row that stands on; `by` asked for it."""
     row.done, row.by = done[:300], by
     row.save(update_fields=["done", "by"])
-    _end(row, outcome, wall)
 
 
 def _begun(account: Account, difference: Difference, wall: datetime) -> Discrepancy:

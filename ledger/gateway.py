@@ -121,6 +121,9 @@ class Muted:
     def cancel(self, client_id: str) -> Answer:
         return Denied("live_off", LIVE_IS_OFF)
 
+    def cancel_foreign(self, report: OrderReport) -> Answer:
+        return Denied("live_off", LIVE_IS_OFF)
+
     def order(self, client_id: str) -> OrderReport | None:
         return self._venue.order(client_id)
 

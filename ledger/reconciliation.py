@@ -5,6 +5,7 @@ agree stops trading, says why, and trades again by itself once it agrees. Doing 
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,7 +17,7 @@ from markets.exchanges.base import KeyRefused, Remote, Unanswered
 from markets.feeds import clock
 from markets.models import Instrument
 
-from . import booking, comparing, discrepancies, lookups, ordering, reports, states
+from . import booking, comparing, discrepancies, lookups, ordering, reports, states, taking_over
 from .arrivals import ours
 from .comparing import Difference
 from .gateway import NoVenue, venue_of
@@ -64,6 +65,8 @@ def check(*, account: Account, wall: datetime, at_once: bool = True) -> list[Dif
         _agrees(account, wall)
     Account.objects.filter(pk=account.pk).update(compared_at=wall, compare_asked_at=None)
     heard(account=account)
+    with suppress(Unanswered, NoVenue):  # at the next look
+        taking_over.carry_out(account=account, wall=wall)
     return [difference for difference in found if not difference.foreign]
 
 

@@ -20,5 +20,6 @@ urlpatterns = [
     path("accounts/<int:pk>/resume/", account_views.resume, name="resume-account"),
     path("positions/<int:pk>/adopt/confirm/", account_views.confirm_adopt, name="confirm-adopt"),
     path("positions/<int:pk>/adopt/", account_views.adopt, name="adopt"),
+    path("differences/<int:pk>/adopt/", account_views.adopt_order, name="adopt-order"),
     path("differences/<int:pk>/accept/", account_views.accept, name="accept"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -47,14 +48,21 @@ class DiscrepancyAdmin(Owned, History):
     list_filter = ("outcome", ("account", Own))
     list_select_related = ("account", "by")
     search_fields = ("what", "done", "account__name")
-    actions = ("accept",)
+    actions = ("accept", "adopt")
 
     @action(description="Accept the venue's figures")
     def accept(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for row in queryset.select_related("account"):
+        self._decide(request, queryset, adopting.accept, "booked at the guardian's next round.")
+
+    @action(description="Adopt the order")
+    def adopt(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._decide(request, queryset, adopting.adopt_order, "taken over at the guardian's next rounds.")
+
+    def _decide(self, request: HttpRequest, rows: QuerySet[Any], decide: Callable[..., None], sentence: str) -> None:
+        for row in rows.select_related("account"):
             try:
-                adopting.accept(row=row, by=cast(User, request.user), wall=timezone.now())
+                decide(row=row, by=cast(User, request.user), wall=timezone.now())
             except adopting.NotAdopted as refusal:
                 self.message_user(request, f"{row.what}: {refusal}", messages.ERROR)
             else:
-                self.message_user(request, f"{row.what}: booked at the guardian's next round.")
+                self.message_user(request, f"{row.what}: {sentence}")

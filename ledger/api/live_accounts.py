@@ -53,7 +53,7 @@ class AdoptSerializer(serializers.Serializer):
     target = serializers.DecimalField(max_digits=30, decimal_places=12, required=False, allow_null=True)
 
 
-class AcceptSerializer(serializers.Serializer):
+class DifferenceChoiceSerializer(serializers.Serializer):
     difference = serializers.IntegerField()
 
 
@@ -134,17 +134,25 @@ class LiveActions:
         who: dict[str, Any] = {"account": account, "by": request.user, "wall": datetime.now(UTC)}
         return told(f"{account.name} takes new exposure again.", lambda: live_accounts.resume(**who))
 
-    @extend_schema(request=AcceptSerializer, responses=ANSWERS)
+    @extend_schema(request=DifferenceChoiceSerializer, responses=ANSWERS)
     @action(detail=True, methods=["post"])
     def accept(self, request: Request, pk: Any = None) -> Response:
         """Let the venue's figures stand where ledger and venue differ."""
-        account, given = self.get_object(), checked(AcceptSerializer, request)
+        return self._decided(request, adopting.accept, "The venue's figures are booked at the guardian's next round.")
+
+    @extend_schema(request=DifferenceChoiceSerializer, responses=ANSWERS)
+    @action(detail=True, methods=["post"], url_path="adopt-order")
+    def adopt_order(self, request: Request, pk: Any = None) -> Response:
+        """Take over a reduce-only stop or target that is not ours; ours is placed first, then that one is cancelled."""
+        return self._decided(request, adopting.adopt_order, "The order is taken over at the guardian's next rounds.")
+
+    def _decided(self, request: Request, decide: Callable[..., None], sentence: str) -> Response:
+        account, given = self.get_object(), checked(DifferenceChoiceSerializer, request)
         row = Discrepancy.objects.filter(account=account, pk=given["difference"]).select_related("account").first()
         if row is None:
             return Response({"detail": f"{account.name} has no such difference."}, status=status.HTTP_409_CONFLICT)
-        sentence = "The venue's figures are booked at the guardian's next round."
         who: dict[str, Any] = {"by": request.user, "wall": datetime.now(UTC)}
-        return told(sentence, lambda: adopting.accept(row=row, **who))
+        return told(sentence, lambda: decide(row=row, **who))
 
 
 class AdoptAction:

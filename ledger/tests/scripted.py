@@ -83,6 +83,9 @@ class Exchange:
         self._tell(answered.reports)
         return answered.answer
 
+    def cancel_foreign(self, report: OrderReport) -> Answer:
+        return self.cancel(report.client_id)
+
     def order(self, client_id: str) -> OrderReport | None:
         self._ask()
         return None if client_id in self.hidden else self.known.get(client_id)

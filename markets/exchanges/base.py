@@ -54,6 +54,9 @@ class Venue(Protocol):
 class Remote(Venue, Protocol):
     """A venue across a network. Its reading calls raise Unanswered; `send` and `cancel` answer Unknown instead."""
 
+    def cancel_foreign(self, report: OrderReport) -> Answer:
+        """Cancel a live order that was not sent from here, as `open_orders` shows it."""
+
     def now(self) -> datetime:
         """The venue's own time: what its reports are stamped with."""
 

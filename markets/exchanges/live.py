@@ -119,6 +119,15 @@ class LiveVenue:
         order = self._sent.find(client_id)
         if order is None:
             return Denied("not_ours", f"No order {client_id} was sent from here.")
+        return self._cancel(order)
+
+    def cancel_foreign(self, report: OrderReport) -> Answer:
+        """The same for an order that somebody else sent, as `open_orders` shows it."""
+        return self._cancel(
+            SentOrder(report.client_id, report.symbol, report.side, report.type, report.quantity, report.at)
+        )
+
+    def _cancel(self, order: SentOrder) -> Answer:
         try:
             with urgent(self._client):
                 self._load()

@@ -98,13 +98,15 @@ def conditional(row: Row, symbol: str, actual: OrderReport | None = None) -> Ord
     status, kind = text(row, "algoStatus"), text(row, "orderType")
     if kind not in TYPES:
         raise Unreadable(f"A conditional order is {kind}, which is not known here.")
-    quantity = number(row, "quantity")
+    # Others may close whole positions without a quantity, or trail without a trigger.
+    closing, trailing = row.get("closePosition") is True, kind == "TRAILING_STOP_MARKET"
+    quantity = ZERO if closing else number(row, "quantity")
     return OrderReport(
         client_id=text(row, "clientAlgoId"), venue_id=ID_PREFIX + text(row, "algoId"), symbol=symbol,
         side=Side(text(row, "side").lower()), type=TYPES[kind], status=_state(status, actual),
         quantity=quantity, filled=actual.filled if actual else ZERO,
         at=max(moment(row, "updateTime", "createTime"), actual.at if actual else EPOCH),
-        trigger=number(row, "triggerPrice"), reduce_only=row.get("reduceOnly") is True,
+        trigger=None if trailing else number(row, "triggerPrice"), reduce_only=closing or row.get("reduceOnly") is True,
         reason=_reason(status) if actual is None else actual.reason,
     )  # fmt: skip
 
