@@ -94,7 +94,7 @@ def data(scene: Scene, since: str | None = None) -> dict[str, Any]:
         "places": places_of(scene.instrument.tick),
         "seconds": TIMEFRAMES[scene.timeframe] // 1000,
         "candles": rows(fresh),
-        "running": _running(scene),
+        "running": _running(scene, candles),
         "panes": [_drawn(choice, row, fresh) for choice in scene.choices],
         **own(scene, int(candles.time[0]) if len(candles) else None),
     }
@@ -113,10 +113,11 @@ def rows(candles: Candles) -> list[list[float]]:
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _running(scene: Scene) -> list[float] | None:
+def _running(scene: Scene, closed: Candles) -> list[float] | None:
     found = charting.running(
-        instrument=scene.instrument, timeframe=scene.timeframe, now=scene.now, price=scene.price, finer=scene.finer
-    )
+        instrument=scene.instrument, timeframe=scene.timeframe, now=scene.now, price=scene.price, finer=scene.finer,
+        closed=closed,
+    )  # fmt: skip
     return [found.time // 1000, found.open, found.high, found.low, found.close, found.volume] if found else None
 
 

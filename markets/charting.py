@@ -93,20 +93,22 @@ def _plain(values: Floats) -> list[float | None]:
 
 
 def running(
-    *, instrument: Instrument, timeframe: str, now: datetime, price: float | None, finer: Iterable[str]
+    *, instrument: Instrument, timeframe: str, now: datetime, price: float | None, finer: Iterable[str], closed: Candles
 ) -> Running | None:
     """The candle that runs at market time `now`, out of the finer candles stored of it and the newest price.
 
-    None where neither is known.
+    Without finer ones it opens where the last of the `closed` ended. None where neither is known.
     """
-    at = milliseconds(now)
-    begun = at - at % TIMEFRAMES[timeframe]
+    at, step = milliseconds(now), TIMEFRAMES[timeframe]
+    begun = at - at % step
     part = _finest_since(instrument, timeframe, begun, at, finer)
     if price is None and not len(part):
         return None
     last = price if price is not None else float(part.close[-1])
     if not len(part):
-        return Running(begun, last, last, last, last, 0.0)
+        follows = len(closed) and int(closed.time[-1]) == begun - step
+        opened = float(closed.close[-1]) if follows else last
+        return Running(begun, opened, max(opened, last), min(opened, last), last, 0.0)
     high, low = max(float(part.high.max()), last), min(float(part.low.min()), last)
     return Running(begun, float(part.open[0]), high, low, last, float(np.sum(part.volume)))
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from markets import broadcast, charting, history
-from markets.models import ChartValues
+from markets.domain.candles import TIMEFRAMES, milliseconds
+from markets.models import Candle, ChartValues
 
 from . import rows, samples
 
@@ -115,7 +116,10 @@ def test_without_a_candle_everything_is_refused(feed):
 
 
 def running(bitcoin, timeframe="5m", now=END + timedelta(minutes=2, seconds=30), price=123.45):
-    return charting.running(instrument=bitcoin, timeframe=timeframe, now=now, price=price, finer=("1m", "5m"))
+    last = history.newest(bitcoin, timeframe, 10, milliseconds(now) - TIMEFRAMES[timeframe])
+    return charting.running(
+        instrument=bitcoin, timeframe=timeframe, now=now, price=price, finer=("1m", "5m"), closed=last
+    )
 
 
 @pytest.mark.requirement("UI-03")
@@ -134,6 +138,17 @@ def test_it_never_knows_a_candle_that_has_not_closed(bitcoin):
     found = running(bitcoin, now=END)
 
     assert (found.open, found.high, found.low, found.close, found.volume) == (123.45, 123.45, 123.45, 123.45, 0)
+
+
+def test_without_finer_ones_it_opens_where_the_last_one_ended(bitcoin):
+    last = history.newest(bitcoin, "1m", 1, milliseconds(END) - 60_000).close[0]
+
+    for price in (last - 1, last + 1):
+        found = running(bitcoin, timeframe="1m", now=END + timedelta(seconds=30), price=price)
+        assert (found.open, found.close) == (last, price)
+        assert (found.high, found.low) == (max(last, price), min(last, price))
+    Candle.objects.filter(open_time=milliseconds(END) - 60_000).delete()
+    assert running(bitcoin, timeframe="1m", now=END + timedelta(seconds=30), price=7.0).open == 7.0
 
 
 def test_without_any_price_nothing_runs(bitcoin):

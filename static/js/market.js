@@ -97,8 +97,15 @@
     take(rows) {
       for (const row of rows) this.bars.set(row[0], row);
       if (this.running && this.running !== this.data.running?.[0] && !rows.some((row) => row[0] === this.running)) this.bars.delete(this.running);
+      const before = this.running === this.data.running?.[0] ? this.bars.get(this.running) : undefined;
       this.running = this.data.running?.[0];
-      if (this.data.running) this.bars.set(this.running, this.data.running);
+      if (this.data.running) this.bars.set(this.running, this.grown(before));
+    }
+
+    // The candle that runs, with the extremes that this page has seen of it: the server may know its newest price only.
+    grown(before) {
+      const [time, open, high, low, close, volume] = this.data.running;
+      return before ? [time, open, Math.max(high, before[2]), Math.min(low, before[3]), close, volume] : this.data.running;
     }
 
     keep(pane, name, points) {
