@@ -79,11 +79,24 @@ def _number(value: Decimal | None) -> float | None:
 _FEW = 30
 
 
+def _nothing_closed(result: Result) -> str:
+    """Why there is no trade, as far as that is known, and what to look at."""
+    if result.trades:
+        return "No trade has closed: what was bought is still held."
+    refused = result.refused + len(result.refusals)
+    if refused:
+        return f"No trade: nothing was entered, and proposals were refused {refused:,} times."
+    return "No trade: nothing was entered. Look at the period, at the timeframe, or at what the decider waits for."
+
+
 def warnings(result: Result) -> list[str]:
     """What a reader should know before believing the figures, in plain sentences."""
     nets, found = [position.net for position in result.closed], []
-    if len(nets) < _FEW:
-        found.append(f"Only {len(nets)} trades: luck and skill cannot be told apart with fewer than {_FEW}.")
+    if not nets:
+        found.append(_nothing_closed(result))
+    elif len(nets) < _FEW:
+        trades = "one trade" if len(nets) == 1 else f"{len(nets)} trades"
+        found.append(f"Only {trades}: luck and skill cannot be told apart with fewer than {_FEW}.")
     total, best = sum(nets, ZERO), max(nets, default=ZERO)
     if total > ZERO and best > total / 2 and len(nets) > 1:
         found.append(f"One trade made {best / total:.0%} of the whole result.")

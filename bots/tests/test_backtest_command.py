@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from bots import deciders
 from bots.backtests import loader, options
 from bots.tests.builders import d
 from bots.tests.test_backtest_engine import START, minutes
@@ -159,10 +161,32 @@ def test_percent_signs_are_read():
     assert options.read("sma_cross", "1m", ["fee=0.05%"]).costs == {"taker_fee": d("0.0005"), "maker_fee": d("0.0005")}
 
 
+def test_a_database_without_tables_is_said_in_a_sentence(tmp_path):
+    words = ["backtest", "--decider=trend", "--exchange=binanceusdm", f"--symbols={BTC}", "--timeframe=5m"]
+    empty = {"DATABASE_URL": f"sqlite:///{tmp_path}/empty.sqlite3", "DATA_DIR": str(tmp_path), "ENVIRONMENT": "testing"}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        capture_output=True, text=True, cwd=settings.BASE_DIR, env={"PATH": os.environ["PATH"], **empty},
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("CommandError: The database is not ready (no such table")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_help_names_every_decider_in_code(capsys):
+    with pytest.raises(SystemExit):
+        call_command("backtest", "--help")
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert all(name.partition(":")[2] in told for name in deciders.names())
+
+
 def test_a_plain_run_loads_nothing_that_only_a_report_needs():
     script = (
         "import django, sys; django.setup(); import bots.management.commands.backtest;"
-        "heavy = ('bots.backtests.document', 'bots.backtests.luck', 'bots.backtests.runs', 'pandas', 'ccxt');"
+        "heavy = ('bots.backtests.document', 'bots.backtests.luck', 'bots.backtests.runs', 'pandas', 'ccxt',"
+        " 'pydantic', 'daphne.server', 'twisted.internet.reactor', 'bots.admin', 'rest_framework.views', 'bots.cycle');"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=settings.BASE_DIR)

@@ -37,6 +37,18 @@ def made(**fields):
     return document(prepared, result, seconds), result
 
 
+def test_where_nothing_was_traded_the_report_says_why(stored):  # noqa: F811
+    patient = made(timeframe="5m", decider="trend", settings=("min_adx=100",))[0]
+    refused = made(settings=("min_reward_to_risk=20",))[0]
+    held = made(decider="buy_and_hold", settings=("max_stop_distance=0.5",))[0]
+
+    assert patient["warnings"][0].startswith("No trade: nothing was entered. Look at the period")
+    assert re.match(r"No trade: nothing was entered, and proposals were refused \d+ times", refused["warnings"][0])
+    assert held["warnings"][0] == "No trade has closed: what was bought is still held."
+    for report in (patient, refused, held):
+        assert "No trade has closed." in reading.standalone(report)
+
+
 @pytest.fixture
 def report(stored):  # noqa: F811
     return made()[0]
@@ -203,6 +215,20 @@ def test_the_page_stands_alone(report):
     assert "color-scheme: light dark" in html
     assert "--decider sma_cross" in html
     assert len(html) < 700_000
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1440])
+def test_it_can_be_read_on_a_phone_and_on_a_desk(report, browser, width):
+    page = browser.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.set_content(reading.standalone(report))
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # The name of a group is a word, and is not cut into its letters.
+    tall = [name.bounding_box()["height"] for name in page.locator(".groups details[open] th[scope=row]").all()]
+    assert len(tall) > 6
+    assert max(tall) < 40
 
 
 def test_trades_as_csv_and_the_whole_as_json(report):

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError
 
+from bots import deciders
 from bots.backtests import loader, options
 from bots.backtests.preparing import Prepared, prepare
 from bots.backtests.report import report
@@ -33,7 +35,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--decider", help="sma_cross, house:trend, model:<name>, recorded:<bot>, …")
+        parser.add_argument("--decider", help=f"{', '.join(_plain_names())}, model:<name> or recorded:<bot>")
         parser.add_argument("--exchange", help="such as binanceusdm")
         parser.add_argument("--symbols", "--pairs", "-p", nargs="+", metavar="S", help="by commas: BTC/USDT:USDT,…")
         parser.add_argument("--timeframe", "-i", metavar="T", help="of the decisions, such as 5m")
@@ -41,7 +43,10 @@ class Command(BaseCommand):
         parser.add_argument("--to", dest="end", metavar="D", help="the day it ends before")
         parser.add_argument("--timerange", metavar="D-D", help="both, as 20250501-20250601")
         parser.add_argument("--cash", default="10000", metavar="N", help="to begin with (default %(default)s)")
-        parser.add_argument("--set", dest="changes", action="append", default=[], metavar="KEY=VALUE")
+        parser.add_argument(
+            "--set", dest="changes", action="append", default=[], metavar="KEY=VALUE",
+            help="such as risk_per_trade=0.5%%, policy=cautious, fee=0.02%%, share=0.2, seed=7, walk=5m",
+        )  # fmt: skip
         parser.add_argument("--check", action="store_true", help="look for look-ahead and too little warm-up too")
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
         parser.add_argument("--html", metavar="FILE", help="write the whole report as one page that needs nothing else")
@@ -66,6 +71,12 @@ class Command(BaseCommand):
             raise CommandError(str(problem), returncode=2) from None
         except OSError as problem:
             raise CommandError(f"A file could not be written: {problem}", returncode=1) from None
+        except (OperationalError, ProgrammingError) as problem:
+            raise CommandError(
+                f"The database is not ready ({str(problem).strip()}). `manage.py migrate` makes its tables, "
+                "import_candles and download_candles fill it.",
+                returncode=1,
+            ) from None
 
     def _backtest(self, given: dict[str, Any]) -> None:
         for path in filter(None, (given["html"], given["csv"])):
@@ -180,6 +191,10 @@ class Command(BaseCommand):
             self.stdout.write("\nNo look-ahead found, and the warm-up is enough.")
         if "id" in told:
             self.stdout.write(f"\nKept as /backtests/{told['id']}/")
+
+
+def _plain_names() -> list[str]:
+    return [name.partition(":")[2] for name in deciders.names()]
 
 
 def _request(given: dict[str, Any]) -> Request:
