@@ -123,7 +123,7 @@ class _Gathering:
 
     def _ask_open(self, symbol: str, waiting: bool) -> Sequence[Row]:
         asked = _kind(waiting)
-        rows = live_calls.asked(self.client, lambda: self.client.fetch_open_orders(symbol, None, None, asked))
+        rows = live_calls.listed(self.client, lambda: self.client.fetch_open_orders(symbol, None, None, asked))
         return [row["info"] for row in rows]
 
     # --- Executions ---
@@ -148,7 +148,7 @@ class _Gathering:
                 newest = max((int(row["id"]) for row in rows), default=newest)
 
     def _ask_trades(self, params: Mapping[str, Any]) -> Sequence[Row]:
-        return list(live_calls.asked(self.client, lambda: self.client.fapiPrivateGetUserTrades(dict(params))))
+        return list(live_calls.listed(self.client, lambda: self.client.fapiPrivateGetUserTrades(dict(params))))
 
     def _name(self, symbol: str, row: Row) -> str | None:
         """The client id of an execution's order; None where the exchange does not show that order."""
@@ -203,7 +203,7 @@ def look_up(client: Any, order: SentOrder, names: dict[tuple[str, str], str] | N
     asked = {"clientOrderId": order.client_id, **_kind(order.conditional)}
     answer = live_calls.read(client, lambda: client.fetch_order(None, order.symbol, dict(asked)))
     if isinstance(answer, Refused):
-        if answer.code != "not_live":
+        if answer.code not in ("not_live", "not_listed"):
             raise Unanswered(answer.message)
         return None
     row = answer["info"]
