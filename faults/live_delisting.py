@@ -51,13 +51,14 @@ def _settled(scene: Scene, note: str, *, due: bool) -> Result:
         for stop in list(scene.customer.live_algos(SYMBOL)):
             trading.end_algo(scene.customer, stop, "EXPIRED")
         trading.settle(scene.customer, SYMBOL, SETTLED_AT)
-        del scene.fake.world.listed[SYMBOL]
     alerts = frozenset({"exit_refused"}) if due else frozenset()
     result = scene.settled(fault, note, more, flat=True, halted=due, told=alerts)
     more = list(result.lost)
     said = reliably(lambda: list(Position.objects.closed().values_list("exit_reason", flat=True)))
     if said != ["settlement"]:
         more.append(f"The reason given is {said}.")
+    with scene.customer.lock:
+        del scene.fake.world.listed[SYMBOL]
     return Result(result.seconds, (*more, *_goes_on(scene)), note)
 
 

@@ -181,6 +181,25 @@ class _NoBinanceBroker:
         return str(self.uuid22())  # type: ignore[attr-defined]
 
 
+class _BinanceUsdm(_NoBinanceBroker):
+    """What was traded in an instrument that the exchange lists no more is still asked for, by the name it had."""
+
+    def market(self, symbol: Any) -> Any:
+        import ccxt
+
+        try:
+            return super().market(symbol)  # type: ignore[misc]
+        except ccxt.BadSymbol:
+            pair, _, settle = str(symbol).partition(":")
+            base, _, quote = pair.partition("/")
+            if not base or not settle or settle != quote:
+                raise
+            kind = {"type": "swap", "swap": True, "contract": True, "linear": True, "spot": False, "option": False}
+            names = {"id": base + quote, "symbol": symbol, "base": base, "quote": quote, "settle": settle}
+            digits = {"precision": {"amount": 1e-8, "price": 1e-8}}
+            return self.safe_market_structure({**kind, **names, **digits})  # type: ignore[attr-defined]
+
+
 class _NoHyperliquidBuilder:
     """No approval of a builder's fee, not even of nothing: orders that carry a builder need one."""
 
@@ -245,7 +264,7 @@ class _NoAsterBuilderAsync:
 # By the exchange: what the blocking and what the streaming class is made of besides ccxt's own.
 HIDDEN_ACTS: Mapping[str, tuple[type, type]] = {
     "binance": (_NoBinanceBroker, _NoBinanceBroker),
-    "binanceusdm": (_NoBinanceBroker, _NoBinanceBroker),
+    "binanceusdm": (_BinanceUsdm, _NoBinanceBroker),
     "hyperliquid": (_NoHyperliquidBuilder, _NoHyperliquidBuilderAsync),
     "okx": (_NoOkxTag, _NoOkxTag),
     "bybit": (_NoBybitReferer, _NoBybitReferer),

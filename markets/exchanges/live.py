@@ -188,8 +188,8 @@ class LiveVenue:
         return sorted(found, key=lambda report: report.at)
 
     def _open(self, where: dict[str, str]) -> list[OrderReport]:
-        plain = live_calls.asked(self._client, lambda: self._client.fapiPrivateGetOpenOrders(dict(where)))
-        waiting = live_calls.asked(self._client, lambda: self._client.fapiPrivateGetOpenAlgoOrders(dict(where)))
+        plain = live_calls.listed(self._client, lambda: self._client.fapiPrivateGetOpenOrders(dict(where)))
+        waiting = live_calls.listed(self._client, lambda: self._client.fapiPrivateGetOpenAlgoOrders(dict(where)))
         # A triggered one is among the plain ones, under its new id.
         still = [row for row in waiting if not live_parsing.actual_id(row)]
         return [

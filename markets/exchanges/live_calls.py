@@ -34,6 +34,16 @@ def read(client: Any, call: Callable[[], Result]) -> Result | Refused:
     raise Unanswered(answer.message)
 
 
+def listed(client: Any, call: Callable[[], list[Any]]) -> list[Any]:
+    """The rows of an instrument; none where the exchange has forgotten it. Raises Unanswered and KeyRefused."""
+    answer = read(client, call)
+    if isinstance(answer, Refused) and answer.code == "not_listed":
+        return []
+    if isinstance(answer, Refused):
+        raise Unanswered(answer.message)
+    return answer
+
+
 def asked(client: Any, call: Callable[[], Result]) -> Result:
     """The answer to a question that no venue has a reason to refuse. Raises Unanswered and KeyRefused."""
     answer = read(client, call)

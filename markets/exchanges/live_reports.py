@@ -138,7 +138,7 @@ class _Gathering:
 
     def _ask_open(self, symbol: str, waiting: bool) -> Sequence[Row]:
         asked = _kind(waiting)
-        rows = live_calls.asked(self.client, lambda: self.client.fetch_open_orders(symbol, None, None, asked))
+        rows = live_calls.listed(self.client, lambda: self.client.fetch_open_orders(symbol, None, None, asked))
         return [row["info"] for row in rows]
 
     # --- Executions ---
@@ -166,7 +166,7 @@ class _Gathering:
             return
 
     def _ask_trades(self, params: Mapping[str, Any]) -> Sequence[Row]:
-        return list(live_calls.asked(self.client, lambda: self.client.fapiPrivateGetUserTrades(dict(params))))
+        return list(live_calls.listed(self.client, lambda: self.client.fapiPrivateGetUserTrades(dict(params))))
 
     def _learn_names(self, symbol: str, ids: set[str]) -> None:
         """The client ids of these orders: of our triggered stops by asking for them, of many others by the page."""
@@ -249,7 +249,7 @@ def look_up(client: Any, order: SentOrder, names: dict[tuple[str, str], str] | N
     asked = {"clientOrderId": order.client_id, **_kind(order.conditional)}
     answer = live_calls.read(client, lambda: client.fetch_order(None, order.symbol, dict(asked)))
     if isinstance(answer, Refused):
-        if answer.code != "not_live":
+        if answer.code not in ("not_live", "not_listed"):
             raise Unanswered(answer.message)
         return None
     row = answer["info"]
