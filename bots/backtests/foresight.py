@@ -98,6 +98,7 @@ class Moments:
                 self._masks[symbol] = tuple(
                     self._asked(windows, mask, late) for mask in (seen.flat, seen.long, seen.short)
                 )
+        self._foreseen = bool(self._masks) and self._masks.keys() == market.courses.keys()
 
     def _late(self, windows: Windowed) -> Times:
         """The slots at which the candle that should be the newest is missing: there nothing is foreseen."""
@@ -126,18 +127,15 @@ class Moments:
 
         `sides` tells by symbol what is held: 0 nothing, 1 a long, 2 a short; None: an entry is on its way.
         """
-        if self._unforeseen(sides):
+        if not self._foreseen or None in sides.values():
             return min(self._slots.after(number), until)
         for symbol, side in sides.items():
             moments = self._masks[symbol][side or 0]
             place = bisect_right(moments, number)
-            if place < len(moments):
-                until = min(until, moments[place])
+            if place < len(moments) and moments[place] < until:
+                until = moments[place]
         return until
-
-    def _unforeseen(self, sides: Mapping[str, int | None]) -> bool:
-        return not self._masks or None in sides.values() or self._masks.keys() != sides.keys()
 
     def asks(self, number: int, sides: Mapping[str, int | None]) -> bool:
         """Whether the decider must be asked at the slot of this instant."""
-        return self._unforeseen(sides) or self.following(number - 1, sides, number + 1) == number
+        return not self._foreseen or self.following(number - 1, sides, number + 1) == number
