@@ -3,7 +3,7 @@
 What a decider can tell beforehand is in `bots.domain.foresight`. Where a candle is missing nothing is foreseen.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -127,12 +127,10 @@ class Moments:
 
         `sides` tells by symbol what is held: 0 nothing, 1 a long, 2 a short; None: an entry is on its way.
         """
-        if not self._foreseen:
+        if not self._foreseen or None in sides.values():
             return min(self._slots.after(number), until)
         for symbol, side in sides.items():
-            if side is None:
-                return min(self._slots.after(number), until)
-            moments = self._masks[symbol][side]
+            moments = self._masks[symbol][side or 0]
             place = bisect_right(moments, number)
             if place < len(moments) and moments[place] < until:
                 until = moments[place]
@@ -140,13 +138,4 @@ class Moments:
 
     def asks(self, number: int, sides: Mapping[str, int | None]) -> bool:
         """Whether the decider must be asked at the slot of this instant."""
-        if not self._foreseen:
-            return True
-        for symbol, side in sides.items():
-            if side is None:
-                return True
-            moments = self._masks[symbol][side]
-            place = bisect_left(moments, number)
-            if place < len(moments) and moments[place] == number:
-                return True
-        return False
+        return not self._foreseen or self.following(number - 1, sides, number + 1) == number
