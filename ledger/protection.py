@@ -105,7 +105,7 @@ def _trail(position: Position) -> None:
 
 def _target(position: Position) -> Decimal | None:
     orders: list[Order] = position.protective  # type: ignore[attr-defined]
-    refused = ((o.trigger, o.quantity) for o in orders if o.state == OrderState.REFUSED and o.role == Role.TARGET)
+    refused = [(o.trigger, o.quantity) for o in orders if o.state == OrderState.REFUSED and o.role == Role.TARGET]
     return target_to_place(position.target, abs(position.quantity), refused)
 
 
