@@ -110,9 +110,9 @@ class LiveVenue:
         return params
 
     def _report(self, row: live_parsing.Row, order: OrderRequest) -> OrderReport:
-        if order.type in (OrderType.STOP, OrderType.TARGET):
-            return live_parsing.conditional(row, order.symbol)
-        return live_parsing.order(row, order.symbol)
+        conditional = order.type in (OrderType.STOP, OrderType.TARGET)
+        report = (live_parsing.conditional if conditional else live_parsing.order)(row, order.symbol)
+        return live_parsing.of(order.client_id, report)
 
     def cancel(self, client_id: str) -> Answer:
         """Cancel a live order. Repeated once where nothing is known, for cancelling twice does no harm."""
@@ -188,8 +188,10 @@ class LiveVenue:
         return sorted(found, key=lambda report: report.at)
 
     def _open(self, where: dict[str, str]) -> list[OrderReport]:
-        plain = live_calls.listed(self._client, lambda: self._client.fapiPrivateGetOpenOrders(dict(where)))
-        waiting = live_calls.listed(self._client, lambda: self._client.fapiPrivateGetOpenAlgoOrders(dict(where)))
+        plain = live_calls.rows_if_listed(self._client, lambda: self._client.fapiPrivateGetOpenOrders(dict(where)))
+        waiting = live_calls.rows_if_listed(
+            self._client, lambda: self._client.fapiPrivateGetOpenAlgoOrders(dict(where))
+        )
         # A triggered one is among the plain ones, under its new id.
         still = [row for row in waiting if not live_parsing.actual_id(row)]
         return [
@@ -200,19 +202,21 @@ class LiveVenue:
     def positions(self) -> Sequence[VenuePosition]:
         """Raises Unanswered and KeyRefused: a question without an answer never means that nothing is held."""
         self._load()
-        rows = live_calls.asked(self._client, self._client.fapiPrivateV3GetPositionRisk)
+        rows = live_calls.rows(self._client, self._client.fapiPrivateV3GetPositionRisk)
         held = [row for row in rows if live_parsing.number(row, "positionAmt")]
         if not held:
             return []
-        told = live_calls.asked(self._client, self._client.fapiPrivateGetSymbolConfig)
-        leverages = {row["symbol"]: int(live_parsing.number(row, "leverage")) for row in told}
-        found = [live_parsing.position(row, self._symbol(row), leverages.get(row["symbol"], 1)) for row in held]
+        told = live_calls.rows(self._client, self._client.fapiPrivateGetSymbolConfig)
+        leverages = {row.get("symbol"): int(live_parsing.number(row, "leverage")) for row in told}
+        if missing := [live_parsing.text(row, "symbol") for row in held if row.get("symbol") not in leverages]:
+            raise live_parsing.Unreadable(f"The venue told no leverage of {', '.join(missing)}.")
+        found = [live_parsing.position(row, self._symbol(row), leverages[row["symbol"]]) for row in held]
         return [position for position in found if position is not None]
 
     def wallet(self) -> Decimal:
         """Raises Unanswered and KeyRefused."""
         self._load()
-        rows = live_calls.asked(self._client, self._client.fapiPrivateV3GetBalance)
+        rows = live_calls.rows(self._client, self._client.fapiPrivateV3GetBalance)
         own = next((row for row in rows if row.get("asset") == self._currency), None)
         return live_parsing.number(own, "balance") if own is not None else Decimal(0)
 

@@ -38,8 +38,10 @@ def measure(client: Any) -> Drift:
     theirs = attempt(client, client.fetch_time)
     if isinstance(theirs, Refused | Denied | Unknown):
         raise Unanswered(theirs.message)
+    if not isinstance(theirs, int):
+        raise Unanswered("The venue told no time.")
     taken = (time.monotonic() - began) * 1000
-    drift = Drift(round(int(theirs) - (ours + taken / 2)), time.monotonic())
+    drift = Drift(round(theirs - (ours + taken / 2)), time.monotonic())
     client.drift, client.options["timeDifference"] = drift, -drift.offset_ms
     if drift.alarming:
         log.warning("The clock of this machine differs from the exchange's by %s ms.", drift.offset_ms)

@@ -31,7 +31,7 @@ def unready(client: Any, symbol: str, leverage: int) -> Denied | None:
 
 
 def _account(client: Any) -> Denied | None:
-    told = live_calls.asked(client, client.fapiPrivateGetAccountConfig)
+    told = live_calls.one(client, client.fapiPrivateGetAccountConfig)
     if told.get("canTrade") is not True:
         return Denied("not_permitted", "The exchange does not let this account trade.")
     if told.get("dualSidePosition") is not False:
@@ -76,7 +76,7 @@ def _as_wanted(told: Mapping[str, Any], leverage: int) -> bool:
 
 
 def _configured(client: Any, market: Mapping[str, str]) -> Mapping[str, Any]:
-    rows = live_calls.asked(client, lambda: client.fapiPrivateGetSymbolConfig(dict(market)))
+    rows = live_calls.rows(client, lambda: client.fapiPrivateGetSymbolConfig(dict(market)))
     found = next((row for row in rows if row.get("symbol") == market["symbol"]), None)
     if found is None:
         raise Unanswered(f"The exchange told no settings of {market['symbol']}.")
@@ -84,7 +84,7 @@ def _configured(client: Any, market: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _held(client: Any, market: Mapping[str, str]) -> bool:
-    rows = live_calls.asked(client, lambda: client.fapiPrivateV3GetPositionRisk(dict(market)))
+    rows = live_calls.rows(client, lambda: client.fapiPrivateV3GetPositionRisk(dict(market)))
     return any(number(row, "positionAmt") for row in rows)
 
 

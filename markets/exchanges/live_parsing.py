@@ -3,10 +3,11 @@
 What cannot be read raises Unreadable: a guess about money is worse than no answer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from markets.domain.orders import Fill, Income, OrderReport, OrderType, Side, VenuePosition, VenueStatus
 from markets.domain.rounding import ZERO, round_cash
@@ -14,6 +15,8 @@ from markets.domain.rounding import ZERO, round_cash
 from .base import Unanswered
 
 Row = Mapping[str, Any]
+P = ParamSpec("P")
+Parsed = TypeVar("Parsed")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TYPES = {
@@ -48,6 +51,19 @@ class Unreadable(Unanswered):
     """An answer that does not say what it must; the message names what is missing."""
 
 
+def strict(parse: Callable[P, Parsed]) -> Callable[P, Parsed]:
+    """A row that is not what it should be, in whatever way, is Unreadable."""
+
+    @wraps(parse)
+    def parsed(*args: P.args, **kwargs: P.kwargs) -> Parsed:
+        try:
+            return parse(*args, **kwargs)
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise Unreadable(f"An answer cannot be read ({type(error).__name__}).") from error
+
+    return parsed
+
+
 def number(row: Row, *names: str) -> Decimal:
     """The first of these fields that is there, as an exact and finite number."""
     for name in names:
@@ -60,6 +76,14 @@ def number(row: Row, *names: str) -> Decimal:
                 raise Unreadable(f"{name} is {row[name]}.")
             return value
     raise Unreadable(f"There is no {' or '.join(names)} in the answer.")
+
+
+def whole(row: Row, name: str) -> int:
+    """A whole number: an id that counts, or milliseconds."""
+    value = number(row, name)
+    if value != int(value):
+        raise Unreadable(f"{name} is {value} and no whole number.")
+    return int(value)
 
 
 def text(row: Row, name: str) -> str:
@@ -78,6 +102,7 @@ def milliseconds(at: datetime) -> int:
     return int((at - EPOCH) / timedelta(milliseconds=1))
 
 
+@strict
 def order(row: Row, symbol: str, client_id: str = "") -> OrderReport:
     """An order of the matching engine. `client_id` where it is known by another name (a triggered stop)."""
     status, kind = text(row, "status"), text(row, "type")
@@ -93,6 +118,7 @@ def order(row: Row, symbol: str, client_id: str = "") -> OrderReport:
     )  # fmt: skip
 
 
+@strict
 def conditional(row: Row, symbol: str, actual: OrderReport | None = None) -> OrderReport:
     """A conditional order; once triggered it is what the order is that it became (`actual`)."""
     status, kind = text(row, "algoStatus"), text(row, "orderType")
@@ -111,6 +137,13 @@ def conditional(row: Row, symbol: str, actual: OrderReport | None = None) -> Ord
     )  # fmt: skip
 
 
+def of(client_id: str, report: OrderReport) -> OrderReport:
+    """The report, where it is about the order that was asked for. Raises Unreadable."""
+    if report.client_id != client_id:
+        raise Unreadable("The venue told of another order than the one asked for.")
+    return report
+
+
 def _state(status: str, actual: OrderReport | None) -> VenueStatus:
     if actual is not None:
         return actual.status
@@ -123,6 +156,7 @@ def _state(status: str, actual: OrderReport | None) -> VenueStatus:
     raise Unreadable(f"A conditional order is {status}, which is not known here.")
 
 
+@strict
 def actual_id(row: Row) -> str:
     """The id of the order that a triggered one became, or nothing."""
     found = str(row.get("actualOrderId") or "")
@@ -142,6 +176,7 @@ def forced(client_id: str) -> str:
     return next((why for prefix, why in FORCED if client_id.startswith(prefix)), "")
 
 
+@strict
 def fill(row: Row, symbol: str, client_id: str) -> Fill:
     """One execution; `client_id` is its order's."""
     why, quantity, price = forced(client_id), number(row, "qty"), number(row, "price")
@@ -155,6 +190,7 @@ def fill(row: Row, symbol: str, client_id: str) -> Fill:
     )  # fmt: skip
 
 
+@strict
 def income(row: Row, symbol: str) -> Income | None:
     """A line of the income history; None for what comes with trades."""
     kind = text(row, "incomeType")
@@ -168,6 +204,7 @@ def income(row: Row, symbol: str) -> Income | None:
     )  # fmt: skip
 
 
+@strict
 def position(row: Row, symbol: str, leverage: int) -> VenuePosition | None:
     """An open position, or None where nothing is held."""
     quantity = number(row, "positionAmt")

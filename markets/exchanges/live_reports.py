@@ -138,19 +138,19 @@ class _Gathering:
 
     def _ask_open(self, symbol: str, waiting: bool) -> Sequence[Row]:
         asked = _kind(waiting)
-        rows = live_calls.listed(self.client, lambda: self.client.fetch_open_orders(symbol, None, None, asked))
-        return [row["info"] for row in rows]
+        rows = live_calls.rows_if_listed(self.client, lambda: self.client.fetch_open_orders(symbol, None, None, asked))
+        return live_calls.listed([row["info"] for row in rows])
 
     # --- Executions ---
 
     def _fills(self, symbol: str, start: int, now: int) -> Iterator[Fill]:
-        rows = {str(row["id"]): row for row in self._trades(self.client.market_id(symbol), start, now)}
-        self._learn_names(symbol, {live_parsing.text(row, "orderId") for row in rows.values()})
+        rows = {live_parsing.text(row, "id"): row for row in self._trades(self.client.market_id(symbol), start, now)}
+        self._learn_names(symbol, {str(live_parsing.whole(row, "orderId")) for row in rows.values()})
         for row in rows.values():
             name = self._name(symbol, row)
             if name is not None:
                 yield live_parsing.fill(row, symbol, name)
-            elif now - int(row["time"]) > NAMELESS:
+            elif now - live_parsing.whole(row, "time") > NAMELESS:
                 yield live_parsing.fill(row, symbol, "")
 
     def _trades(self, market: str, start: int, now: int) -> Iterator[Row]:
@@ -160,13 +160,13 @@ class _Gathering:
             if len(rows) < PAGE:
                 continue
             while len(rows) >= PAGE:  # by their numbers from here to the newest
-                newest = max(int(row["id"]) for row in rows)
+                newest = max(live_parsing.whole(row, "id") for row in rows)
                 rows = self._ask_trades({"symbol": market, "fromId": newest + 1, "limit": PAGE})
                 yield from rows
             return
 
     def _ask_trades(self, params: Mapping[str, Any]) -> Sequence[Row]:
-        return list(live_calls.listed(self.client, lambda: self.client.fapiPrivateGetUserTrades(dict(params))))
+        return live_calls.rows_if_listed(self.client, lambda: self.client.fapiPrivateGetUserTrades(dict(params)))
 
     def _learn_names(self, symbol: str, ids: set[str]) -> None:
         """The client ids of these orders: of our triggered stops by asking for them, of many others by the page."""
@@ -180,13 +180,13 @@ class _Gathering:
         first, market = missing[0], self.client.market_id(symbol)
         while first <= missing[-1]:
             asked = {"symbol": market, "orderId": first, "limit": PAGE}
-            rows = live_calls.asked(self.client, partial(self.client.fapiPrivateGetAllOrders, asked))
+            rows = live_calls.rows(self.client, partial(self.client.fapiPrivateGetAllOrders, asked))
             for row in rows:
                 key = symbol, live_parsing.text(row, "orderId")
                 self.names.setdefault(key, live_parsing.text(row, "clientOrderId"))
             if len(rows) < PAGE:
                 break
-            first = max(int(row["orderId"]) for row in rows) + 1
+            first = max(live_parsing.whole(row, "orderId") for row in rows) + 1
 
     def _name(self, symbol: str, row: Row) -> str | None:
         """The client id of an execution's order; None where the exchange does not show that order."""
@@ -212,7 +212,7 @@ class _Gathering:
                 page += 1
 
     def _ask_income(self, params: Mapping[str, Any]) -> Sequence[Row]:
-        return list(live_calls.asked(self.client, lambda: self.client.fapiPrivateGetIncome(dict(params))))
+        return live_calls.rows(self.client, lambda: self.client.fapiPrivateGetIncome(dict(params)))
 
     def _symbol(self, row: Row) -> str:
         """Our name of the instrument; empty for what belongs to none."""
@@ -254,12 +254,12 @@ def look_up(client: Any, order: SentOrder, names: dict[tuple[str, str], str] | N
         return None
     row = answer["info"]
     if not order.conditional:
-        report = live_parsing.order(row, order.symbol)
+        report = live_parsing.of(order.client_id, live_parsing.order(row, order.symbol))
         _learn(names, report.symbol, report.venue_id, report.client_id)
         return report
     actual = live_parsing.actual_id(row)
     if not actual:
-        return live_parsing.conditional(row, order.symbol)
+        return live_parsing.of(order.client_id, live_parsing.conditional(row, order.symbol))
     _learn(names, order.symbol, actual, order.client_id)
     became = live_calls.read(client, lambda: client.fetch_order(actual, order.symbol))
     if isinstance(became, Refused):  # triggered a moment ago: the order is not shown yet
