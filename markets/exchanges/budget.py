@@ -32,9 +32,10 @@ def wall() -> datetime:
 class SharedGate:
     """The gate of the clients of one exchange. See `clients.Gate`; `urgent` ones are the last to be held back.
 
-    A ban (418) holds back everything until it ends, the probe too: who knocks on is banned for longer. Beyond that an
-    open breaker lets one request through after each pause, and what is urgent always. No connection to the database
-    is held while the exchange is waited for.
+    A ban (418) holds back everything until it ends, the probe too: who knocks on is banned for longer. So does a 429
+    that meets what is urgent, which is tried once while others wait. Beyond that an open breaker lets one request
+    through after each pause, and what is urgent always. No connection to the database is held while the exchange is
+    waited for.
     """
 
     def __init__(
@@ -75,7 +76,10 @@ class SharedGate:
             until = now + _retry_after(headers, DEFAULT_RETRY)
             self._rows().filter(Q(wait_until__isnull=True) | Q(wait_until__lt=until)).update(wait_until=until)
             log.warning("exchange_asks_to_wait", exchange=self.exchange, until=until.isoformat())
-            self._works(now)
+            if self.urgent:  # orders are limited, too: to knock on would end in a ban
+                self._open(until, "It takes no orders for a while, for there were too many requests.", banned=True)
+            else:
+                self._works(now)
         elif status >= 500 or status == 403:
             self.failed(f"It answered with status {status}.")
         else:

@@ -64,6 +64,25 @@ def test_retry_after_is_obeyed_by_everybody_but_what_is_urgent(clock):
     gate(clock).admit(1, 100)
 
 
+def test_what_is_urgent_is_tried_once_and_waits_where_it_is_limited_too(clock):
+    gate(clock).admit(1, 100)
+    gate(clock).answered(429, {"Retry-After": "17"})
+    gate(clock, urgent=True).admit(1, 100)
+    gate(clock, urgent=True).answered(429, {"Retry-After": "15"})
+
+    for _ in range(3):
+        with pytest.raises(NotAsked, match="takes no orders"):
+            gate(clock, urgent=True).admit(1, 100)
+        clock.pass_(4)
+    clock.pass_(3.1)
+    gate(clock, urgent=True).admit(1, 100)
+    gate(clock, urgent=True).answered(200, {})
+    clock.pass_(2)
+    gate(clock).admit(1, 100)
+
+    assert state().breaker == Breaker.CLOSED
+
+
 def test_a_ban_holds_back_everything_until_it_ends(clock):
     gate(clock).admit(1, 100)
     gate(clock).answered(418, {"retry-after": "300"})
