@@ -4,7 +4,7 @@ The feed of an exchange is kept between starts; what happened meanwhile is fille
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from markets.domain.intake import Tick
 from markets.exchanges import clients, market_data
@@ -27,26 +27,30 @@ def open_market(*, exchange: str, now: datetime, fresh: bool = False) -> Feed:
         wanted = _chosen(exchange, days)
         instruments.refresh(exchange, now, symbols=wanted)
         feed = ensure_feed(kind=FeedKind.LIVE, exchange=exchange, fresh=fresh)
-        first_prices(feed, wanted, days, now)
+        first_prices(feed, wanted, days)
     except market_data.Away as away:
         raise NotPossible(f"The exchange {exchange} cannot be used now: {str(away).rstrip('.')}.") from None
     if not feed.quotes.filter(instrument__symbol__in=wanted).exists():
         raise NotPossible(f"The exchange {exchange} tells no usable price of {', '.join(wanted[:3])}.")
     ExchangeState.objects.update_or_create(exchange=exchange, defaults={"rules_at": now})
-    Feed.objects.filter(pk=feed.pk).update(market_now=now, stepped_at=now)
+    opened_at = datetime.now(UTC)
+    Feed.objects.filter(pk=feed.pk).update(market_now=opened_at, stepped_at=opened_at)
     feed.refresh_from_db()
     return feed
 
 
-def first_prices(feed: Feed, symbols: Sequence[str], days: Sequence[Tick], now: datetime) -> None:
-    """A quote for each of these instruments, so that bots have something to look at. Raises market_data.Away."""
+def first_prices(feed: Feed, symbols: Sequence[str], days: Sequence[Tick]) -> None:
+    """A quote for each of these instruments, so that bots have something to look at. Raises market_data.Away.
+
+    The clock is read when the answers have come: to a time before slow requests their prices would be of the future.
+    """
     rows = {row.symbol: row for row in Instrument.objects.filter(exchange=feed.exchange, symbol__in=symbols)}
     told = market_data.prices(feed.exchange, list(rows))
     prices = LivePrices(feed)
-    prices.take(ticks=told, instruments=rows, now=now, source=Source.POLLING)
-    prices.take(ticks=days, instruments=rows, now=now, source=Source.POLLING)
+    for ticks in (told, days):
+        prices.take(ticks=ticks, instruments=rows, now=datetime.now(UTC), source=Source.POLLING)
     marks = market_data.funding(feed.exchange, list(rows))
-    prices.take(ticks=marks, instruments=rows, now=now, source=Source.POLLING)
+    prices.take(ticks=marks, instruments=rows, now=datetime.now(UTC), source=Source.POLLING)
     prices.ages.write()
 
 

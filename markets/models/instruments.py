@@ -8,6 +8,7 @@ from django.db import models
 
 from markets.domain.instruments import InstrumentRules, MarginTier
 from markets.fields import ExactDecimalField
+from markets.rules import tiers_dated
 
 from .feeds import Feed
 
@@ -74,6 +75,11 @@ class Instrument(models.Model):
             tiers=tuple(_tier(row) for row in self.tiers), half_spread=self.half_spread, impact=self.impact,
             funding_hours=self.funding_hours, assumed=self.assumed, closing=self._closing(),
         )  # fmt: skip
+
+    @property
+    def tiers_dated(self) -> str:
+        """The date of the shipped table that its leverage tiers are from; empty where they are not."""
+        return tiers_dated(self.exchange, self.symbol, self.tiers)
 
     def _closing(self) -> str:
         if self.status == InstrumentStatus.TRADING:

@@ -18,13 +18,25 @@ def shipped(exchange: str) -> dict[str, dict[str, Any]]:
 
     Empty for an exchange without a file.
     """
-    path = FOLDER / f"{exchange}.json"
-    if not path.is_file():
+    book = _book(exchange)
+    if not book:
         return {}
-    book = json.loads(path.read_text(encoding="utf-8"))
     general = {name: book[name] for name in ("kind", "maker_fee", "taker_fee", "funding_hours")}
     tiers = {name: [_tier(row) for row in rows] for name, rows in book["tiers"].items()}
     return {row["symbol"]: {**general, **row, "tiers": tiers[row["tiers"]]} for row in book["instruments"]}
+
+
+def tiers_dated(exchange: str, symbol: str, tiers: list[dict[str, Any]]) -> str:
+    """The date (ISO 8601) of the file that these leverage tiers are from; empty where they are from none."""
+    known = shipped(exchange).get(symbol)
+    return str(_book(exchange)["as_of"]) if known is not None and known["tiers"] == tiers else ""
+
+
+@cache
+def _book(exchange: str) -> dict[str, Any]:
+    path = FOLDER / f"{exchange}.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
 
 
 def _tier(row: list[Any]) -> dict[str, Any]:

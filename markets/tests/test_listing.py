@@ -42,6 +42,17 @@ def test_an_instrument_is_made_once_and_never_changed_by_a_later_call():
 
 
 @pytest.mark.django_db
+def test_shipped_leverage_tiers_say_of_when_they_are():
+    shipped_here = ensure_instrument(exchange="binanceusdm", symbol="SOL/USDT:USDT")
+    inferred = ensure_instrument(exchange="ftx", symbol="BTC/USD:USD", sample=samples.candles(50))
+
+    assert shipped_here.tiers_dated == "2025-06-01"
+    assert inferred.tiers_dated == ""
+    shipped_here.tiers = [*shipped_here.tiers[:-1]]
+    assert shipped_here.tiers_dated == ""
+
+
+@pytest.mark.django_db
 def test_a_simulated_exchange_trades_by_shipped_rules():
     assert ensure_instrument(exchange="simulated-7", symbol="SOL/USDT:USDT").tick == Decimal("0.01")
 

@@ -94,6 +94,15 @@ def test_a_market_opens_with_the_exchanges_own_rules_and_prices(fake):
     assert Quote.objects.filter(feed=feed).count() == 6
 
 
+@pytest.mark.requirement("MKT-01")
+def test_requests_that_take_long_make_no_price_of_the_future(fake):
+    begun = now()
+    feed = opening.open_market(exchange="binanceusdm", now=begun - timedelta(seconds=30))
+
+    assert feed.quotes.count() == len(fake.world.listed)
+    assert feed.market_now > begun
+
+
 @pytest.mark.requirement("MKT-06")
 def test_an_exchange_that_does_not_answer_is_said_at_once(fake):
     fake.world.maintenance = True
