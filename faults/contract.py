@@ -50,7 +50,7 @@ FAULTS = (
     Fault("F29", "foreign trade on the account", "live_changed.traded_by_hand"),
     Fault("F30", "funding debits and intervals", "live_changed.funded"),
     Fault("F31", "liquidation, ADL, settlement", "live_changed.closed_by_the_exchange"),
-    Fault("F32", "restart during reconcile", "live_again.restarted"),
+    Fault("F32", "restart during reconcile", waits_for="kills at points of the first comparison"),
     Fault("F33", "deploy with positions open", waits_for=ROLLOUT),
     Fault("F34", "backup restored", waits_for=ROLLOUT),
     Fault("F35", "key revoked, IP blocked", "live_changed.key_revoked"),

@@ -52,7 +52,7 @@ def _settled(scene: Scene, note: str, *, due: bool) -> Result:
             trading.end_algo(scene.customer, stop, "EXPIRED")
         trading.settle(scene.customer, SYMBOL, SETTLED_AT)
     alerts = frozenset({"exit_refused"}) if due else frozenset()
-    result = scene.settled(fault, note, more, flat=True, halted=due, told=alerts)
+    result = scene.settled(fault, note, more, flat=True, halted=None if due else False, told=alerts)
     more = list(result.lost)
     said = reliably(lambda: list(Position.objects.closed().values_list("exit_reason", flat=True)))
     if said != ["settlement"]:
@@ -99,6 +99,8 @@ def _goes_on(scene: Scene) -> list[str]:
     except TimeoutError as never:
         account = Account.objects.get(pk=scene.account.pk)
         return [f"{never}: {account.trouble or account.silent_since}."]
+    scene.decide("hold", bots=scene.bots[1:])  # who has not decided for minutes is brought no prices, and asks for them
+    time.sleep(RULES_SECONDS)
     told = scene.decide("open_long", bots=scene.bots[1:], risk_share=LITTLE)
     if not scene.customer.position(OTHER).quantity:
         return [f"In {OTHER} nothing can be entered any more: {told}."]

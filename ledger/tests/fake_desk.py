@@ -9,7 +9,7 @@ from ledger import accounts, credentials, live_orders, live_rounds
 from ledger.models import Account, AccountKind
 from ledger.tests import builders
 from ledger.tests.live_desk import LiveDesk
-from markets.exchanges import live, live_clients, live_reports
+from markets.exchanges import live, live_clients, live_reports, market_data
 from markets.models import ExchangeState, FeedKind
 from markets.tests.fake_exchange import FakeExchange, binanceusdm_private
 from markets.tests.fake_exchange.account import Account as Customer
@@ -33,6 +33,7 @@ class FakeDesk(LiveDesk):
         monkeypatch.setattr(live_reports, "LOOK_EVERY", 0.0)
         monkeypatch.setattr(live, "WHOLE_EVERY", 0.0)
         live_clients.forget()
+        market_data.forget()
         fake.faults.clear()
         fake.log.clear()
         fake.limits.used = fake.limits.refused = fake.limits.banned_until = 0

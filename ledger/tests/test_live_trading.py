@@ -327,6 +327,7 @@ def test_a_stop_that_is_refused_is_not_asked_for_at_every_round_while_another_on
 @pytest.mark.requirement("LED-06")
 def test_an_instrument_that_is_gone_from_the_list_holds_up_nothing_else(desk, monkeypatch):
     desk.trade(desk.draft())
+    monkeypatch.setattr(arrivals, "_asked", {})
     monkeypatch.setattr(live_clients, "FRESH_SECONDS", 0.0)
     for algo in list(desk.customer.live_algos(BTC)):
         trading.end_algo(desk.customer, algo, "EXPIRED")
@@ -334,8 +335,7 @@ def test_an_instrument_that_is_gone_from_the_list_holds_up_nothing_else(desk, mo
     listed = desk.fake.world.listed.pop(BTC)
     try:
         trading.outsider(desk.customer, "ETH/USDT:USDT", "BUY", "0.5")
-        for _ in range(2):
-            desk.round()
+        desk.wait(122, rounds=2)
         assert Trade.objects.filter(instrument__symbol="ETH/USDT:USDT").count() == 1
         assert desk.account.silent_since is None
     finally:
