@@ -73,7 +73,7 @@ def _ratios(told: Record, held: DailyFigures) -> list[Row]:
         yearly("Calmar", _ratio, "calmar", "Return a year over the deepest drawdown"),
         row("Omega", _ratio, "omega", "Sum of gains over sum of losses of all days"),
         row("Worst days", _percent, "cvar", "Mean of the worst twentieth of the days (CVaR)"),
-        Row("Drawdown", tuple(_depth(one.fall) for one in columns), "By the end of days", _dates(told.on_equity)),
+        Row("Drawdown by days", tuple(_depth(one.fall) for one in columns), "At their ends", _dates(told.on_equity)),
         Row("Under water", tuple(_longest(one.fall) for one in columns), "Longest time below a peak"),
     ]
 

@@ -107,7 +107,7 @@ def test_the_figures_of_a_bot_stand_in_tables(page, bot):
         won = builders.closed_position(bot.book, "30" if number % 3 else "-45", closed_at=NOW + timedelta(hours=number))
         builders.cash_entry(bot.book, "1", kind="realised", position=won)
     html = text(page.get(f"/bots/{bot.pk}/"))
-    for name in ("Sharpe", "Drawdown", "Buy and hold", "Profit factor", "SQN", "Turnover"):
+    for name in ("Sharpe", "Drawdown by days", "Buy and hold", "Profit factor", "SQN", "Turnover"):
         assert name in html
     assert re.search(r"Win rate <small>\d+ % to \d+ %</small></th><td class=\"n\">67 %", html)
     assert "30.00, −45.00" in html
