@@ -106,7 +106,7 @@ class Scene:
 
 
 @contextmanager
-def playing(stage: Stage, fake: FakeExchange) -> Iterator[Scene]:
+def playing(stage: Stage, fake: FakeExchange, looks: float | None = None) -> Iterator[Scene]:
     """A fresh database with one live account on the exchange, a guardian and a trader, until the end."""
     stage.renew()
     fake.faults.clear()
@@ -118,19 +118,25 @@ def playing(stage: Stage, fake: FakeExchange) -> Iterator[Scene]:
     settings.LIVE_TRADING, settings.EXCHANGE_URLS = True, {EXCHANGE: fake.url(EXCHANGE)}
     live_clients.forget()
     account, book = _opened(customer)
-    with stage.running(*NAMES, FAULTS_LIVE="1", EXCHANGE_URL_BINANCEUSDM=fake.url(EXCHANGE)):
+    often = f"{looks or stage.hurry:g}"
+    with stage.running(*NAMES, FAULTS_LIVE=often, EXCHANGE_URL_BINANCEUSDM=fake.url(EXCHANGE)):
         scene = Scene(stage, fake, customer, account, book)
         _warm(scene)
         yield scene
 
 
-def scenes(stage: Stage, runs: int, ahead: Sequence[float] = (0.0,)) -> Iterator[tuple[int, Scene]]:
-    """A scene of its own for each run, on an exchange whose clock is `ahead` of ours by so many seconds, in turn."""
+def scenes(
+    stage: Stage, runs: int, ahead: Sequence[float] = (0.0,), looks: float | None = None
+) -> Iterator[tuple[int, Scene]]:
+    """A scene of its own for each run, on an exchange whose clock is `ahead` of ours by so many seconds, in turn.
+
+    The product looks after its accounts `looks` times as often as it does for users, else as its patience is divided.
+    """
     for number in range(runs):
         with FakeExchange(EXCHANGE) as fake:
             fake.limits.limit = 10**9
             fake.world.advance(ahead[number % len(ahead)])
-            with playing(stage, fake) as scene:
+            with playing(stage, fake, looks) as scene:
                 yield number, scene
 
 
