@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from .inspection import query, reliably
 from .stage import Stage
 
-# One that was closed without a stop was without one until then.
+# One that was closed without a stop was without one until then. Only live accounts: a simulated market waits for the
+# work of each instant, and its driver looks for gaps before every step.
 POSITIONS = (
-    "select id, unprotected_seconds + greatest(0, coalesce(extract(epoch from closed_at - unprotected_since), 0))"
-    " from ledger_position where opened_at is not null and intent_id is not null order by id"
+    "select p.id, unprotected_seconds + greatest(0, coalesce(extract(epoch from closed_at - unprotected_since), 0))"
+    " from ledger_position p join ledger_account a on a.id = p.account_id"
+    " where a.kind = 'live' and opened_at is not null and intent_id is not null order by p.id"
 )
 
 

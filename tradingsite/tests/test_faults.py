@@ -13,7 +13,7 @@ from faults import contract, points, processes, side_by_side
 from faults.recovery import Result
 from faults.report import Outcome, as_json, passed
 
-SELECTION = "F1:2,F8:1,F36:1,live:2,storm:1"
+SELECTION = "F1:2,F8:1,F36:1,storm:1"
 
 
 def laboratory(*arguments, seconds=60):
@@ -38,12 +38,9 @@ def test_nothing_is_lost_when_processes_and_servers_break():
         "F1": (2, 0),
         "F8": (1, 0),
         "F36": (1, 0),
-        "live": (2, 0),
         "storm": (1, 0),
     }
-    kills = {one["fault"]: sum(one["points"].values()) for one in told["faults"]}
-    assert kills["F1"] >= 2
-    assert kills["live"] == 2
+    assert sum(told["faults"][0]["points"].values()) >= 2
 
 
 def test_every_fault_of_the_contract_is_produced_or_says_what_it_waits_for():
