@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     given = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
+    signal.signal(signal.SIGTERM, end)
     try:
         if not any(runs for _, runs in given.plan):
             return tell_all(given, [report.Outcome(fault, 0) for fault, _ in given.plan])
@@ -33,6 +33,12 @@ def main() -> int:
     except NoServers as missing:
         sys.stderr.write(f"{missing}\n")
         return 2
+
+
+def end(*_: object) -> None:
+    """SIGTERM: nothing is left running, and a second one does not disturb the clearing up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
 
 
 def laboratory(given: argparse.Namespace) -> Iterator[report.Outcome]:
