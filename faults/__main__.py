@@ -10,12 +10,12 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import contract, report
+from . import contract, report, side_by_side
 from .progress import tell
 from .servers import NoServers, Postgres, Redis, Server
 
@@ -25,9 +25,24 @@ if TYPE_CHECKING:
 
 def main() -> int:
     given = arguments()
-    if not any(runs for _, runs in given.plan):
-        return tell_all(given, [report.Outcome(fault, 0) for fault, _ in given.plan])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left running
+    signal.signal(signal.SIGTERM, end)
+    try:
+        if not any(runs for _, runs in given.plan):
+            return tell_all(given, [report.Outcome(fault, 0) for fault, _ in given.plan])
+        return tell_all(given, side_by_side.produced(given, laboratory) if given.stages > 1 else laboratory(given))
+    except NoServers as missing:
+        sys.stderr.write(f"{missing}\n")
+        return 2
+
+
+def end(*_: object) -> None:
+    """SIGTERM: nothing is left running, and a second one does not disturb the clearing up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
+def laboratory(given: argparse.Namespace) -> Iterator[report.Outcome]:
+    """Servers and a stage of its own, on which one fault after the other is produced. Raises NoServers."""
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL does not run as root
@@ -36,10 +51,7 @@ def main() -> int:
             servers += [postgres := Postgres(folder / "postgres"), redis := Redis(folder / "redis")]
             for server in servers:
                 server.start()
-            return produce_all(given, folder, postgres, redis)
-        except NoServers as missing:
-            sys.stderr.write(f"{missing}\n")
-            return 2
+            yield from produced(given, folder, postgres, redis)
         finally:
             for server in servers:
                 server.kill()
@@ -57,6 +69,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=7, help="seed of the market and of the moments")
     parser.add_argument("--kills", type=int, default=10, help="kills in each run of the storm (default %(default)s)")
+    parser.add_argument("--stages", type=int, default=1, help="play on so many at once, each with servers of its own")
     parser.add_argument("--logs", type=Path, help="keep the logs of the processes here")
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     given = parser.parse_args()
@@ -67,11 +80,14 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def produce_all(given: argparse.Namespace, folder: Path, postgres: Postgres, redis: Redis) -> int:
-    """Produce what is asked for and say how it came out; the exit code."""
+def produced(given: argparse.Namespace, folder: Path, postgres: Postgres, redis: Redis) -> Iterator[report.Outcome]:
     surround(folder, postgres, redis)
     stage = prepare(given, folder, postgres, redis)
-    return tell_all(given, (produce(fault, runs, stage, given.seed) for fault, runs in given.plan))
+    try:
+        for fault, runs in given.plan:
+            yield produce(fault, runs, stage, given.seed)
+    finally:
+        stage.end()
 
 
 def tell_all(given: argparse.Namespace, produced: Iterable[report.Outcome]) -> int:
@@ -125,23 +141,28 @@ def prepare(given: argparse.Namespace, folder: Path, postgres: Postgres, redis: 
 
 def produce(fault: contract.Fault, runs: int, stage: "Stage", seed: int) -> report.Outcome:
     """Produce one fault `runs` times. What keeps the laboratory from it is told as its trouble."""
+    from .bare import Bare
     from .rounds import NotProduced
+    from .stage import NotKilled
 
     outcome = report.Outcome(fault, runs)
     if not runs:
         return outcome
+    bare = Bare()
     module, name = fault.scenario.split(".")
     scenario = getattr(import_module(f"faults.{module}"), name)
     try:
         for result in scenario(stage, runs, random.Random(f"{seed}:{fault.number}")):
             outcome.results.append(result)
+            bare.note(stage)
             stage.lost = bool(result.lost)
             done = f"{fault.number} {len(outcome.results)}/{runs}"
             tell(f"{done}: {result.note}; recovered after {result.seconds:.1f} s")
             for sentence in result.lost:
                 tell(f"  LOSS {sentence}")
-    except (NotProduced, TimeoutError) as trouble:
+    except (NotProduced, NotKilled, TimeoutError) as trouble:
         outcome.trouble = str(trouble)
+    outcome.bare, outcome.bereft = bare.lived(), bare.died()
     return outcome
 
 

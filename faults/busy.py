@@ -39,22 +39,22 @@ class Busy:
             return proposals.hold(view.symbol, "Waits.")
         mark = float(view.quote.mark)
         entry = proposals.entry(
-            briefing, view, long=lots.random() < 0.5, conviction=0.6, distance=0.002 * mark, reward=1.5, reason="Busy."
+            briefing, view, long=lots.random() < 0.5, conviction=0.6, distance=0.0006 * mark, reward=1.5, reason="Busy."
         )
-        if lots.random() < 0.2:
-            entry["trail"] = 0.006
+        if lots.random() < 0.6:
+            entry["trail"] = 0.001
         return entry
 
     def _held(self, view: InstrumentView, held: HeldPosition, chance: float) -> Raw:
         symbol, reason, mark = view.symbol, "Busy.", float(view.quote.mark)
-        if chance < 0.3:
+        if chance < 0.2:
             return proposals.close(symbol, 0.5, reason)
-        if chance < 0.4:
+        if chance < 0.3:
             return {"symbol": symbol, "action": "reduce", "reduce_share": 0.4, "reason": reason}
-        if chance < 0.6:
-            stop = mark * (0.994 if held.long else 1.006)
+        if chance < 0.45:
+            stop = mark * (0.998 if held.long else 1.002)
             return {"symbol": symbol, "action": "adjust_exits", "stop": stop, "reason": reason}
-        if chance < 0.75:
+        if chance < 0.65:
             return {"symbol": symbol, "action": "add", "conviction": 0.6, "risk_share": 0.3, "reason": reason}
         return proposals.hold(symbol, "Waits.")
 

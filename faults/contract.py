@@ -59,7 +59,7 @@ FAULTS = (
     Fault("F38", "SIGTERM, SIGKILL at random", "processes_broken.ended_at_random"),
     Fault("F39", "leverage changed outside", "live_changed.modes_changed"),
     Fault("F40", "account over-exposed by two bots", "live_funds.too_many"),
-    Fault("live", "killed on the way to an exchange", "live_broken.killed_on_the_way"),
+    Fault("live", "killed on the way to an exchange", "live_kills.killed_on_the_way"),
     Fault("storm", "all of these at random, doubled", "storm.storm"),
 )
 

@@ -172,7 +172,13 @@ class Scene:
 
 
 @contextmanager
-def playing(stage: Stage, fake: FakeExchange, names: Sequence[str] = NAMES, **surroundings: str) -> Iterator[Scene]:
+def playing(
+    stage: Stage,
+    fake: FakeExchange,
+    names: Sequence[str] = NAMES,
+    looks: float | None = None,
+    **surroundings: str,
+) -> Iterator[Scene]:
     """A fresh database with one live account on the exchange, a guardian and a trader, until the end."""
     stage.renew()
     fake.faults.clear()
@@ -185,7 +191,8 @@ def playing(stage: Stage, fake: FakeExchange, names: Sequence[str] = NAMES, **su
     settings.LIVE_TRADING, settings.EXCHANGE_URLS = True, {EXCHANGE: fake.url(EXCHANGE)}
     live_clients.forget()
     account, book = _opened(customer)
-    with stage.running(*names, FAULTS_LIVE="1", EXCHANGE_URL_BINANCEUSDM=fake.url(EXCHANGE), **surroundings):
+    surroundings |= {"FAULTS_LIVE": f"{looks or stage.hurry:g}", "EXCHANGE_URL_BINANCEUSDM": fake.url(EXCHANGE)}
+    with stage.running(*names, **surroundings):
         scene = Scene(stage, fake, customer, account, book, streamed="stream-1" in names)
         scene.bots.append(bot_of(book, "Live bot"))
         _warm(scene)
@@ -197,20 +204,22 @@ def scenes(
     runs: int,
     *,
     ahead: Sequence[float] = (0.0,),
+    looks: float | None = None,
     names: Sequence[str] = NAMES,
     listing: Sequence[Listed] = (),
     **surroundings: str,
 ) -> Iterator[tuple[int, Scene]]:
     """A scene of its own for each run, on an exchange whose clock is `ahead` of ours by so many seconds, in turn.
 
-    It lists what it always does, and `listing`.
+    It lists what it always does, and `listing`. The product looks after its accounts `looks` times as often as it does
+    for users, else as its patience is divided.
     """
     for number in range(runs):
         with FakeExchange(EXCHANGE) as fake:
             fake.limits.limit = 10**9
             fake.world.listed |= {one.symbol: one for one in listing}
             fake.world.advance(ahead[number % len(ahead)])
-            with playing(stage, fake, names, **surroundings) as scene:
+            with playing(stage, fake, names, looks, **surroundings) as scene:
                 yield number, scene
 
 

@@ -1,6 +1,7 @@
 """The product's own processes with the laboratory in them: `python -m faults.inside celery ...` or `manage ...`.
 
-It sets the product up, puts points, watch and decider in place, and hands over; the product's code stays as it is.
+It sets the product up, puts points, watch and decider in place, and hands over to one child after the other; the
+product's code stays as it is.
 """
 
 import os
@@ -8,10 +9,16 @@ import random
 import re
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
 import django
+
+from . import parent
+
+# An instant on a busy machine takes a second; a driver must not lose its market over that.
+SHORTEST_LEASE = timedelta(seconds=2.5)
 
 
 def main() -> None:
@@ -19,6 +26,7 @@ def main() -> None:
     django.setup()
     prepare()
     program, *arguments = sys.argv[1:]
+    parent.bear(program)
     sys.argv = [program, *arguments]
     if program == "trade":
         from .trader import main as trade
@@ -40,10 +48,10 @@ def prepare() -> None:
     watch.install()
     busy.install()
     wished.install()
-    if os.environ.get("FAULTS_LIVE"):
+    if looks := os.environ.get("FAULTS_LIVE"):
         from . import live_haste
 
-        live_haste.install(float(os.environ.get("FAULTS_HURRY", "1")))
+        live_haste.install(float(os.environ.get("FAULTS_HURRY", "1")), float(looks))
     if factor := float(os.environ.get("FAULTS_HURRY", "1")):
         hurry(factor)
     if copies := os.environ.get("FAULTS_COPIES"):
@@ -53,18 +61,21 @@ def prepare() -> None:
 def hurry(factor: float) -> None:
     """Divide every patience of the product by `factor`: they are most of what a recovery waits for.
 
-    The deadline of cycles, how long an order may be on its way, and how long a frozen process keeps its locks.
+    The deadline of cycles, how long an order may be on its way, how long a dead driver keeps the market, and how long
+    a frozen process keeps its locks.
     """
     from django.conf import settings
 
     from bots import cycle, dispatch
     from ledger import ordering
+    from markets import driving
 
     defaults: dict[str, Any] = cycle.run.__kwdefaults__ or {}
     assert dispatch.DEADLINE == defaults["deadline"] == cycle.DEADLINE
     cycle.DEADLINE = dispatch.DEADLINE = defaults["deadline"] = cycle.DEADLINE / factor
     ordering.RECEIVE_WINDOW /= factor
     ordering.IN_FLIGHT /= factor
+    driving.LEASE = max(driving.LEASE / factor, SHORTEST_LEASE)
     options = settings.DATABASES["default"].get("OPTIONS")
     if options and "options" in options:
         options["options"] = re.sub(r"(?<=timeout=)\d+", lambda old: str(int(int(old[0]) / factor)), options["options"])

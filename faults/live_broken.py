@@ -32,25 +32,6 @@ LOST_ANSWERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("503 unknown", "status", {"status": 503, "body": UNSURE, "after": True}),
     ("never arrived", "drop_before", {}),
 )  # fmt: skip
-LIVE_POINTS = (
-    "live: entry accepted", "live: exit accepted", "live: cancelling", "live: target leaves", "live: exit leaves",
-    "live: stop leaves", "live: stop accepted", "live: entry leaves", "live: verifying", "entry claimed",
-    "before booking", "booking", "filled", "stop planned",
-)  # fmt: skip
-
-
-def killed_on_the_way(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:
-    """F1 on an exchange: a process dies at each point between a decision and a protected position, and back out."""
-    for number, scene in scenes(stage, runs):
-        point = LIVE_POINTS[number % len(LIVE_POINTS)]
-        leaving = "exit" in point or "cancelling" in point
-        if leaving:
-            scene.trade()
-            scene.covered()
-        stage.arm(point, "kill")
-        scene.trade("close" if leaving else "open", wait=False)
-        process = stage.taken(point)
-        yield scene.settled(time.monotonic(), f"{process.name} killed at «{point}»")
 
 
 def answer_lost(stage: Stage, runs: int, lots: random.Random) -> Iterator[Result]:

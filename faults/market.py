@@ -4,6 +4,7 @@ Two of the busy bots share an account, so that they also have to wait for each o
 """
 
 from decimal import Decimal
+from typing import Any
 
 from django.core.management import call_command
 
@@ -18,6 +19,15 @@ from .progress import tell
 
 SPEED = 100_000.0
 CAPITAL = Decimal(10_000)
+# Small positions with stops within one candle's reach, and nothing that keeps a bot from the next entry: a fault has
+# to meet every kind of order, also those that the market itself triggers.
+RESTLESS: dict[str, Any] = {
+    "risk_per_trade": Decimal("0.002"), "max_position_notional": Decimal("0.05"), "max_positions": 6,
+    "min_reward_to_risk": Decimal(1), "min_stop_distance": Decimal("0.0002"), "max_slippage": Decimal("0.004"),
+    "max_spread": Decimal("0.01"), "max_drawdown": Decimal("0.9"), "max_daily_loss": Decimal(0),
+    "cooldown_minutes": 0, "stop_guard_count": 0, "stop_guard_instrument_count": 0, "low_profit_count": 0,
+    "max_trades_per_day": 0, "max_loss_streak": 0, "max_failures": 0,
+}  # fmt: skip
 
 
 def prepare(*, seed: int) -> Feed:
@@ -27,14 +37,20 @@ def prepare(*, seed: int) -> Feed:
         kind="simulated", exchange=None, seed=seed, speed=SPEED, starts_at=None, ends_at=None, fresh=False, say=tell
     )
     user = demo.ensure(feed)
+    Bot.objects.on(feed).update(interval_seconds=feed.step_seconds)  # all of them show at every instant that they work
     quoted = Instrument.objects.filter(pk__in=feed.quotes.values("instrument")).order_by("pk")
-    instruments = list(quoted[:6])
-    policy = RiskPolicy.objects.get(owner=user, name="bold")
+    instruments = list(quoted[:4])
+    policy = RiskPolicy.objects.create(owner=user, name="Laboratory", **RESTLESS)
     shared, alone = (_account(user, feed, name, books) for name, books in (("Shared", 2), ("Alone", 1)))
-    _bot(feed, shared, policy, "Busy one", instruments[:3])
-    _bot(feed, shared, policy, "Busy two", instruments[3:])
-    _bot(feed, alone, policy, "Busy alone", instruments)
+    _bot(feed, shared, policy, "Busy one", instruments[:2])
+    _bot(feed, shared, policy, "Busy two", instruments[2:])
+    _bot(feed, alone, policy, "Busy alone", instruments[:2])
     return feed
+
+
+def only_busy() -> None:
+    """The demo's bots rest, so that an instant takes no longer than what trades in it."""
+    Bot.objects.exclude(decider=NAME).update(status=BotStatus.PAUSED)
 
 
 def _account(user: User, feed: Feed, name: str, books: int) -> Account:

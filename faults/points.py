@@ -7,7 +7,8 @@ file; taking it is a rename, so of all processes and threads exactly one obeys.
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,11 @@ Condition = Callable[..., bool]
 def slug(point: str) -> str:
     """The name of a point as a file's name; `market: stop claimed` is reached in a process of that family only."""
     return point.replace(": ", "@").replace(" ", "-")
+
+
+def shares(points: Sequence[str], runs: int) -> Counter[str]:
+    """How often each point is to be reached: all of them as often, the first ones once more where it does not go."""
+    return Counter(points[number % len(points)] for number in range(runs))
 
 
 def reach(point: str) -> None:

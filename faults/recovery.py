@@ -4,24 +4,17 @@ Dead processes are started again, as a service manager does it; otherwise the pr
 """
 
 import time
-from dataclasses import dataclass
 
 from . import inspection
 from .inspection import reliably
+from .result import Result
 from .stage import Stage
 from .watch import FOUND
 
+__all__ = ["Result", "look", "recovered", "settled", "silent", "unheard", "unprotected"]
+
 # A part that beats its heart every second or two and has not been heard for so long counts as silent.
 SILENT_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One fault produced: seconds until all was well again, and what was lost."""
-
-    seconds: float
-    lost: tuple[str, ...] = ()
-    note: str = ""
 
 
 def settled(stage: Stage, since: int, fault: float, note: str, more: list[str] | None = None) -> Result:
@@ -45,7 +38,7 @@ def recovered(stage: Stage, since: int, fault: float) -> tuple[float, list[str]]
             if not found:
                 return seconds, []
             time.sleep(0.5)
-        time.sleep(0.05)
+        time.sleep(0.15)
     return time.monotonic() - fault, found + reliably(inspection.blocked)
 
 

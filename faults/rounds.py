@@ -4,6 +4,8 @@ import random
 import time
 from collections.abc import Callable, Iterator
 
+from . import market
+from .inspection import reliably
 from .recovery import Result, recovered
 from .stage import Stage
 
@@ -18,13 +20,18 @@ class NotProduced(Exception):
     """The fault could not be produced: the product did not run before it, or nobody came to the point."""
 
 
-def rounds(stage: Stage, runs: int, *names: str, copies: int = 0) -> Iterator[int]:
-    """Number the runs, all of them on one stage; after a loss the next one begins on a fresh one."""
+def rounds(
+    stage: Stage, runs: int, *names: str, copies: int = 0, fresh: int = 0, busy_only: bool = False
+) -> Iterator[int]:
+    """Number the runs, all of them on one stage; after a loss, and after `fresh` runs, the next one begins anew."""
     number = 0
     while number < runs:
         with stage.playing(*names, copies=copies):
+            if busy_only:
+                reliably(market.only_busy)
             warm(stage)
-            while number < runs and not stage.lost:
+            until = min(runs, number + fresh) if fresh else runs
+            while number < until and not stage.lost:
                 yield number
                 number += 1
 

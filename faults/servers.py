@@ -47,7 +47,7 @@ def wait_until(true: Callable[[], bool], what: str, seconds: float = PATIENCE) -
     while not true():
         if time.monotonic() > until:
             raise TimeoutError(f"{what} within {seconds:g} s")
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 class Server:

@@ -3,7 +3,8 @@
 Every scenario begins with a fresh copy of one prepared database. `faults.recovery` says how it came out.
 """
 
-from collections.abc import Iterable, Iterator
+import signal
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,13 +13,17 @@ from django.db import connection
 from bots.cycle import DEADLINE
 
 from .points import slug
-from .processes import Process, surroundings
+from .processes import Parent, Process, surroundings
 from .servers import Postgres, Redis, wait_until
 
 DATABASE, PREPARED = "lab", "prepared"
 CELERY = ("celery", "-A", "tradingsite")
 FAMILIES = {"worker": (*CELERY, "worker", "-Q", "cycles"), "market": (*CELERY, "worker", "-Q", "market"),
             "beat": (*CELERY, "beat"), "guardian": ("manage.py", "guardian"), "trader": ("trade",)}  # fmt: skip
+
+
+class NotKilled(Exception):
+    """A process that should have died at a point ended in another way: an error of the laboratory."""
 
 
 class Stage:
@@ -29,10 +34,13 @@ class Stage:
         self.hurry, self.kills = hurry, kills
         self.control = folder / "control"
         self.processes: dict[str, Process] = {}
+        self._parents: dict[str, Parent] = {}
         self.deadline = DEADLINE.total_seconds() / hurry
         # A machine that is busy with other things makes everything late, and late is not lost.
         self.patience = 3 * self.deadline + 90
         self.lost = False
+        self.number = 0  # counts the databases
+        self.guardian_died = False  # set whenever one is started again; whoever looks clears it
 
     # --- Beginning and end ---
 
@@ -66,11 +74,27 @@ class Stage:
         if "worker" in command:
             command += ["-n", f"{name}@lab"]
         own = {"LOG_DIR": str(self.logs / name), "FAULTS_FAMILY": family}
-        return Process(name, command, self.logs, variables | own)
+        return Process(name, self._parent(name, command, variables | own))
+
+    def _parent(self, name: str, command: list[str], variables: dict[str, str]) -> Parent:
+        """The one that is there already, where nothing about it has changed."""
+        asked = command, self.logs / f"{name}.log", variables
+        known = self._parents.get(name)
+        if known is not None and known.asked == asked:
+            return known
+        if known is not None:
+            known.end()
+        self._parents[name] = Parent(*asked)
+        return self._parents[name]
+
+    def end(self) -> None:
+        for parent in self._parents.values():
+            parent.end()
 
     def renew(self) -> None:
         connection.close()
-        self.lost = False
+        self.lost, self.guardian_died = False, False
+        self.number += 1
         self.postgres.renew(DATABASE, PREPARED)
         self.redis.flush()
         for path in self.control.glob("*"):
@@ -82,6 +106,7 @@ class Stage:
         """What a service manager does: whatever has ended is started again."""
         for name, process in self.processes.items():
             if not process.alive and (not names or name in names):
+                self.guardian_died |= family_of(name) == "guardian"
                 process.start()
 
     def started(self, family: str) -> list[float]:
@@ -96,11 +121,30 @@ class Stage:
         draft.write_text(deed)
         draft.rename(self.control / slug(point))
 
+    def disarm(self, points: Iterable[str]) -> None:
+        for point in points:
+            (self.control / slug(point)).unlink(missing_ok=True)
+
     def taken(self, point: str, seconds: float = 180.0) -> Process:
         """Wait until somebody has reached the point; who it was. Raises TimeoutError."""
-        pattern = f"{slug(point)}.*.taken"
-        wait_until(lambda: any(self.control.glob(pattern)), f"nobody reached «{point}»", seconds)
-        path = next(self.control.glob(pattern))
+        wait_until(lambda: any(self._taken(point)), f"nobody reached «{point}»", seconds)
+        return self._taker(next(self._taken(point)))
+
+    def killed(self, points: Sequence[str], seconds: float = 180.0) -> dict[str, Process]:
+        """Wait until somebody has died at one of these points; who died where. Mostly one: the others are disarmed."""
+        wait_until(lambda: any(map(any, map(self._taken, points))), f"nobody reached {points}", seconds)
+        self.disarm(points)
+        died = {point: self._taker(path) for point in points for path in self._taken(point)}
+        for point, process in died.items():
+            wait_until(lambda: not process.alive, f"{process.name} lives on after «{point}»")  # noqa: B023
+            if process.code != -signal.SIGKILL:
+                raise NotKilled(f"{process.name} ended at «{point}» with {process.code}")
+        return died
+
+    def _taken(self, point: str) -> Iterator[Path]:
+        return self.control.glob(f"{slug(point)}.*.taken")
+
+    def _taker(self, path: Path) -> Process:
         pid = int(path.name.split(".")[-2])
         path.unlink()
         return next(process for process in self.processes.values() if process.pid == pid)

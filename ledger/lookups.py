@@ -6,7 +6,7 @@ open orders, fills and position, and «not found» is final only after several t
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from markets.domain.orders import Answer, Confirmed, Denied, OrderReport, OrderType, Refused, Side, VenueStatus
@@ -19,6 +19,8 @@ from .gateway import venue_of
 from .models import Account, Order, OrderState, Position, Role
 
 GONE = Refused("never_arrived", "The venue does not know this order: it never arrived.")
+# A stop whose process died on the way is looked up so soon, and where it is not found another one takes its place.
+STOP_IN_FLIGHT = timedelta(seconds=1)
 UNSENT = Denied("not_sent", "The process ended before this order was sent.")
 
 
@@ -40,7 +42,7 @@ def fates(*, account: Account, alone: bool) -> dict[int, Answer]:
         doubtful = doubtful if alone else doubtful.filter(sent_at__lt=late)
         found: dict[int, Answer] = {order.pk: certain(venue.order(str(order.client_id))) for order in doubtful}
     else:
-        due = [order for order in doubtful.select_related("instrument") if alone or _due(order, wall)]
+        due = [order for order in doubtful.select_related("instrument", "position") if alone or _due(order, wall)]
         found = _looked_up(account, venue, due, wall) if due else {}
     return found | {order.pk: UNSENT for order in unsent if ordering.withhold(order)}
 
@@ -48,7 +50,13 @@ def fates(*, account: Account, alone: bool) -> dict[int, Answer]:
 def _due(order: Order, wall: datetime) -> bool:
     if order.state == OrderState.UNKNOWN:
         return order.lookup_at is None or order.lookup_at <= wall
-    return order.sent_at is None or order.sent_at < wall - ordering.IN_FLIGHT
+    patience = STOP_IN_FLIGHT if _awaited(order) else ordering.IN_FLIGHT
+    return order.sent_at is None or order.sent_at < wall - patience
+
+
+def _awaited(order: Order) -> bool:
+    """Whether it is the stop that a position is waiting for: placed twice it does no harm, and not at all it does."""
+    return order.role == Role.STOP and order.position is not None and order.position.unprotected_since is not None
 
 
 def certain(report: OrderReport | None) -> Answer:

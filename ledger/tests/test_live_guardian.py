@@ -85,6 +85,91 @@ def test_a_stop_that_never_arrived_is_replaced_by_another_within_seconds(desk):
 
 
 @pytest.mark.requirement("EXE-04")
+@pytest.mark.parametrize("arrived", [False, True])
+def test_a_stop_whose_process_died_on_the_way_is_looked_up_and_made_up_for_within_seconds(desk, arrived):
+    die = desk.exchange.send
+
+    def dying(request):
+        if request.type == "stop":
+            if arrived:
+                die(request)
+            raise KeyboardInterrupt
+        return die(request)
+
+    desk.exchange.send = dying
+    with pytest.raises(KeyboardInterrupt):
+        desk.trade(desk.draft())
+    desk.exchange.send = die
+    assert Order.objects.get(role="stop").state == OrderState.SENDING
+
+    desk.wait(3, rounds=2)
+
+    assert len(stops(desk)) == 1
+    assert desk.position().unprotected_since is None
+    assert desk.position().quantity == held(desk) == Decimal("0.1")
+    assert Order.objects.filter(role="stop").count() == (1 if arrived else 2)
+
+
+@pytest.mark.requirement("EXE-04")
+def test_an_entry_whose_process_died_before_the_answer_is_booked_and_covered_at_the_next_round(desk):
+    send = desk.exchange.send
+
+    def dying(request):
+        send(request)
+        raise KeyboardInterrupt
+
+    desk.exchange.send = dying
+    with pytest.raises(KeyboardInterrupt):
+        desk.trade(desk.draft())
+    desk.exchange.send = send
+
+    desk.wait(2)
+
+    assert desk.position().quantity == held(desk) == desk.stop().quantity == Decimal("0.1")
+    assert len(stops(desk)) == 1
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_arrives_after_another_took_its_place_leaves_one(desk):
+    send, slow = desk.exchange.send, []
+
+    def slowly(request):
+        if request.type == "stop" and not slow:
+            slow.append(request)
+            desk.wait(3)  # the guardian has looked for it meanwhile
+            assert [other.client_id for other in stops(desk)] != [request.client_id]
+        return send(request)
+
+    desk.exchange.send = slowly
+    desk.trade(desk.draft())
+    assert len(stops(desk)) == 2
+
+    desk.wait(4, rounds=2)
+
+    assert len(stops(desk)) == 1
+    assert desk.position().unprotected_since is None
+    assert held(desk) == Decimal("0.1")
+    assert Order.objects.resting().filter(role="stop").count() == 1
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_stop_that_moves_is_not_looked_up_early_while_the_old_one_protects(desk):
+    desk.trade(desk.draft())
+    desk.round()
+    first = desk.stop()
+    Position.objects.update(stop=Decimal(49500))
+    desk.exchange.of_type["stop"] = [DROPPED]
+    desk.round()
+    moving = Order.objects.filter(role="stop").exclude(pk=first.pk).get()
+    Order.objects.filter(pk=moving.pk).update(state=OrderState.SENDING, lookups=0, lookup_at=None)
+
+    desk.wait(3)
+
+    moving.refresh_from_db()
+    assert (moving.state, moving.lookups) == (OrderState.SENDING, 0)
+
+
+@pytest.mark.requirement("EXE-04")
 def test_a_position_whose_stop_cannot_be_confirmed_is_closed_within_seconds(desk):
     desk.exchange.of_type["stop"] = [DROPPED] * 20
     desk.trade(desk.draft())

@@ -1,13 +1,15 @@
 """The fault laboratory in short: real processes die, freeze and lose their servers, and nothing is lost."""
 
+import argparse
 import json
+import signal
 import subprocess
 import sys
 
 import pytest
 from django.conf import settings
 
-from faults import contract
+from faults import contract, points, processes, side_by_side
 from faults.recovery import Result
 from faults.report import Outcome, as_json, passed
 
@@ -38,6 +40,7 @@ def test_nothing_is_lost_when_processes_and_servers_break():
         "F36": (1, 0),
         "storm": (1, 0),
     }
+    assert sum(told["faults"][0]["points"].values()) >= 2
 
 
 def test_every_fault_of_the_contract_is_produced_or_says_what_it_waits_for():
@@ -115,3 +118,49 @@ def test_what_could_not_be_produced_is_no_success():
 def test_an_open_fault_says_what_it_waits_for():
     line = Outcome(fault("F37"), 0).line()
     assert line.split() == ["F37", "notifications", "down", "open", "waits", "for", "alerts"]
+
+
+def test_the_shares_of_stages_and_of_points_make_the_whole():
+    given = argparse.Namespace(stages=3, seed=7, logs=None, plan=[(fault("F1"), 44), (fault("F11"), 0)])
+    shares = [side_by_side.share(given, number) for number in range(3)]
+    assert [share.plan[0][1] for share in shares] == [15, 15, 14]
+    assert len({share.seed for share in shares}) == 3
+    assert points.shares(("one", "two", "three"), 8) == {"one": 3, "two": 3, "three": 2}
+
+
+def test_outcomes_of_several_stages_are_told_as_one():
+    one = Outcome(
+        fault("F1"), 2, [Result(2.0, points=("filled",)), Result(3.0, points=("filled", "booking"))], bare=[0.5]
+    )
+    other = Outcome(fault("F1"), 2, [LOST], trouble="nobody came", bare=[2.0, 0.25], bereft=[4.0])
+    one.join(other)
+
+    assert (one.asked, len(one.results), one.losses) == (4, 3, 1)
+    assert "NOT PRODUCED: nobody came" in one.line()
+    assert "3 kills at 2 points, 1 to 2 at each" in one.line()
+    assert "while the guardian lived: p99 2.0 s, at most 2.0 s of 3 positions" in one.line()
+    assert "where the guardian died: p99 4.0 s, at most 4.0 s of 1 positions" in one.line()
+    told = json.loads(as_json([one]))["faults"][0]
+    assert told["points"] == {"filled": 2, "booking": 1}
+    assert told["without_stop"]["positions"] == 3
+
+
+def test_a_child_of_a_parent_dies_for_certain_and_the_next_one_begins_at_once(tmp_path):
+    own = processes.surroundings(
+        DJANGO_SETTINGS_MODULE="tradingsite.settings", ENVIRONMENT="testing", DATA_DIR=str(tmp_path), FAULTS_HURRY="1",
+        FAULTS_CONTROL=str(tmp_path), LOG_DIR=str(tmp_path / "logs"), DATABASE_URL="sqlite:///nothing.sqlite3",
+    )  # fmt: skip
+    parent = processes.Parent(["trade"], tmp_path / "trade.log", own)
+    try:
+        process = processes.Process("trader-1", parent).start()
+        first = process.pid
+        assert process.alive
+        process.kill()
+        assert (process.alive, process.code) == (False, -signal.SIGKILL)
+        process.start()
+        assert process.alive
+        assert process.pid != first
+        assert process.stop()
+        assert process.code == -signal.SIGTERM
+    finally:
+        parent.end()
