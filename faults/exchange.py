@@ -231,7 +231,7 @@ def bot_of(book: Book, name: str, *symbols: str) -> Bot:
         "risk_per_trade": Decimal("0.05"), "max_position_notional": Decimal(2), "max_exposure": Decimal(9),
         "max_side_exposure": Decimal(9), "max_margin_use": Decimal("0.9"),
     }  # fmt: skip
-    policy, _ = RiskPolicy.objects.get_or_create(owner=book.account.owner, name="Laboratory", defaults=limits)
+    policy, _ = RiskPolicy.objects.get_or_create(owner=book.account.owner, name="Wished", defaults=limits)
     bot = Bot.objects.create(
         owner=book.account.owner, name=name, book=book, policy=policy, decider=WISHED, timeframes=["1m"],
         status=BotStatus.RUNNING, monogram=name[-2:],
