@@ -59,12 +59,17 @@ def _unfit(report: OrderReport, position: Position | None) -> str:
     """Why it cannot be taken over, in one sentence; or nothing."""
     if report.type not in ROLES or not report.reduce_only or report.trigger is None:
         kind = f"a {report.type} order" if report.type not in ROLES else "one that may open a position"
+        kind = "a trailing stop" if report.type is OrderType.STOP and report.trigger is None else kind
         return f"only a reduce-only stop or target can be, and this is {kind}; cancel it at the exchange or leave it."
     if position is None:
         return f"no bot holds {report.symbol}; adopt the position first."
     if report.side != Side.of(-position.quantity):
         return f"it would not close the {position.direction} position in {report.symbol}."
+    if position.trail is not None and report.type is OrderType.STOP:
+        return f"the stop of {report.symbol} follows the price by itself; cancel this one at the exchange or leave it."
     if getattr(position, ROLES[report.type]) == report.trigger:
         return ""
+    if position.mark is None:  # type: ignore[attr-defined]
+        return f"there is no price of {report.symbol} on this feed, so it cannot be checked."
     prices = {"stop": report.trigger} if report.type is OrderType.STOP else {"target": report.trigger}
     return unfit_prices(position, **prices)

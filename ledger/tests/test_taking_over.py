@@ -101,7 +101,7 @@ def test_a_stop_for_the_whole_position_and_a_target_can_be_adopted_too(desk):
     [
         (True, {"reduce_only": False}, "one that may open a position"),
         (True, {"side": "BUY", "trigger": "52000"}, "would not close the long position"),
-        (True, {"type": "TRAILING_STOP_MARKET", "trigger": "48000"}, "one that may open a position"),
+        (True, {"type": "TRAILING_STOP_MARKET", "trigger": "48000"}, "this is a trailing stop"),
         (False, {}, "adopt the position first"),
     ],
 )
@@ -116,6 +116,19 @@ def test_what_cannot_be_adopted_says_so_in_one_sentence_and_is_left_alone(desk, 
     assert why in row.done
     assert order.live
     assert not held or Position.objects.get().stop == Decimal(49000)
+
+
+def test_the_stop_of_a_plan_that_trails_is_not_put_back_to_where_another_one_stands(desk):
+    desk.trade(desk.draft(trail=Decimal("0.02")))
+    order, row = foreign(desk)
+    desk.move("51000")
+    trailed = Position.objects.get().stop
+    assert trailed == Decimal(49980)
+    adopt(desk, row)
+
+    assert Position.objects.get().stop == trailed
+    assert (row.by, order.live) == (None, True)
+    assert "follows the price" in row.done
 
 
 def test_an_entry_by_hand_is_not_adopted_and_nothing_is_adopted_twice(desk):
