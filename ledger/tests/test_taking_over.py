@@ -131,6 +131,36 @@ def test_the_stop_of_a_plan_that_trails_is_not_put_back_to_where_another_one_sta
     assert "follows the price" in row.done
 
 
+def test_what_cannot_be_placed_now_is_not_asked_about_at_every_round(desk, settings):
+    desk.trade(desk.draft())
+    order, row = foreign(desk)
+    settings.LIVE_TRADING = False
+    adopt(desk, row)
+
+    assert (row.by, order.live) == (desk.account.owner, True)
+    assert desk.account.compare_asked_at is None
+    settings.LIVE_TRADING = True
+    desk.wait(70)
+    desk.wait(3)
+    assert not order.live
+
+
+def test_of_two_stops_at_different_prices_one_is_taken_over_at_a_time(desk):
+    desk.trade(desk.draft())
+    _, one = foreign(desk)
+    other, second = foreign(desk, trigger="48000")
+    adopt(desk, one, rounds=0)
+    adopt(desk, second)
+    one.refresh_from_db()
+
+    assert (one.outcome, Position.objects.get().stop) == (Outcome.ADOPTED, Decimal(48500))
+    assert (second.by, other.live) == (None, True)
+    assert "another stop of BTC/USDT:USDT" in second.done
+    desk.fake.limits.used = 0  # a minute has passed
+    assert adopt(desk, second).outcome == Outcome.ADOPTED
+    assert Position.objects.get().stop == Decimal(48000)
+
+
 def test_an_entry_by_hand_is_not_adopted_and_nothing_is_adopted_twice(desk):
     customer, now = desk.customer, desk.fake.world.now()
     order = Placed(
