@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F
 
 from markets import broadcast
+from markets.domain.splitting import MOST, pieces
 
 from . import audit, booking, discrepancies
 from .models import (
@@ -73,6 +74,10 @@ def _check(position: Position, book: Book, stop: Decimal, target: Decimal | None
         raise NotAdopted(
             f"There is no price of {position.instrument.symbol} on this feed, so its stop cannot be checked."
         )
+    instrument, size, largest = position.instrument, abs(position.quantity), position.instrument.max_quantity
+    if largest is not None and sum(pieces(size, largest, instrument.step)) < size:
+        most = f"{instrument.symbol} takes no order above {largest.normalize():f}"
+        raise NotAdopted(f"{most}, and a stop of {MOST} of them does not cover all of it: it would be closed at once.")
     if why := unfit_prices(position, stop=stop, target=target):
         raise NotAdopted(why)
 

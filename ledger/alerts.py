@@ -167,7 +167,9 @@ def _unprotected(wall: datetime) -> Iterator[Trouble]:
 def _exits(wall: datetime) -> Iterator[Trouble]:
     failed = Q(orders__role=Role.EXIT, orders__state__in=(OrderState.REFUSED, OrderState.UNKNOWN))
     rows = Position.objects.filter(state=PositionState.OPEN, closed_at__isnull=True)
-    counted = rows.annotate(failed=Count("orders", filter=failed), why=Max("orders__reason", filter=failed))
+    counted = rows.annotate(
+        failed=Count("orders__intent", filter=failed, distinct=True), why=Max("orders__reason", filter=failed)
+    )
     for position in counted.filter(failed__gte=2).select_related("book", "instrument"):
         symbol = position.instrument.symbol
         sentence = f"{position.failed} exits of {symbol} in {position.book.name} failed: {position.why}"

@@ -104,8 +104,9 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
     orders: list[Order] = []
     for position in of:
         if position.pk in reasons:
-            if too_small(position) or _refused_dust(position):
-                booking.set_aside(position=position, at=now)
+            if beyond_closing(position):
+                if position.intent is not None:  # else it is kept apart already
+                    booking.set_aside(position=position, at=now)
                 continue
             if len(failed_exits(position)) >= EXIT_CAP:
                 _restrain(position)
@@ -115,6 +116,11 @@ def close_all(*, account: Account, reasons: Mapping[int, str], of: Sequence[Posi
     answers = ordering.send(account=account, orders=orders)
     reports.collect(account=account, now=now, answers=answers)
     return len(answers)
+
+
+def beyond_closing(position: Position) -> bool:
+    """Whether what is left can only be kept apart: no order can name it, or its venue does not take one so small."""
+    return too_small(position) or _refused_dust(position)
 
 
 def too_small(position: Position) -> bool:

@@ -17,7 +17,7 @@ from markets.exchanges.base import Unanswered
 from markets.models import Feed
 
 from . import ordering, reports
-from .closing import close_all, glance, leaving, open_positions, too_small
+from .closing import beyond_closing, close_all, glance, leaving, open_positions, too_small
 from .domain.enforcement import ENTRY_LIFETIME, exit_due
 from .gateway import NoVenue, muted
 from .models import Account, Book, Order, OrderState, Position, PositionState, Role, TradingState
@@ -123,8 +123,13 @@ def _sweep_orphans(of: Q, now: datetime) -> int:
 
 
 def _finish_flatten(feed: Feed) -> None:
-    """A flatten request ends when its book holds nothing."""
+    """A flatten request ends when its book holds nothing, or nothing but dust that is kept apart."""
     asked = Book.objects.filter(account__feed=feed, flatten_requested_at__isnull=False)
-    flat = [book.pk for book in asked if not book.positions.current().exists()]
+    flat = [book.pk for book in asked if _flat(book)]
     if flat:
         Book.objects.filter(pk__in=flat).update(flatten_requested_at=None)
+
+
+def _flat(book: Book) -> bool:
+    kept = [p.pk for p in open_positions(book=book, intent=None) if beyond_closing(p)]
+    return not book.positions.current().exclude(pk__in=kept).exists()

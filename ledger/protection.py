@@ -41,8 +41,9 @@ def protect(*, account: Account, positions: Sequence[Position], now: datetime) -
             continue
         _trail(position)
         brackets = _brackets(position, now)
+        place += _unsent(position)
         rows = _rows(position, brackets, now)
-        place += _unsent(position) + rows
+        place += rows
         if len(rows) == len(brackets.place):  # else somebody else is at it, and what rests stays until that is done
             cancel += [order for order in live(position, Role.STOP, Role.TARGET) if order.pk in brackets.cancel]
     if place:

@@ -17,7 +17,7 @@ from markets.exchanges.base import KeyRefused, Remote, Unanswered
 from markets.feeds import clock
 from markets.models import Instrument
 
-from . import booking, comparing, discrepancies, lookups, ordering, reports, states, taking_over
+from . import booking, comparing, discrepancies, lookups, ordering, reports, states, taking_over, venue_changes
 from .arrivals import ours
 from .comparing import Difference
 from .gateway import NoVenue, venue_of
@@ -192,10 +192,13 @@ def _agrees(account: Account, wall: datetime) -> None:
         return
     state, why = TradingStateKind.ACTIVE, "Ledger and venue agree again"
     held = TradingState.objects.filter(scope=scope_name(account), ended_at=current.at).order_by("-id").first()
-    if refusal:
+    if held is not None and held.state != TradingStateKind.ACTIVE and not venue_changes.concluded(held):
+        state, why = (
+            TradingStateKind(held.state),
+            f"{why}; as before: {held.reason}"[:300],
+        )  # a person's, another rule's
+    elif refusal:
         state, why = TradingStateKind.REDUCE_ONLY, refusal
-    elif held is not None and held.state != TradingStateKind.ACTIVE:  # by a person's hand, or another rule
-        state, why = TradingStateKind(held.state), f"{why}; as before: {held.reason}"[:300]
     states.change(scope=account, state=state, reason=why, by=None, now=wall)
 
 

@@ -29,7 +29,8 @@ def scope_name(scope: Account | Book | None) -> str:
 def change(
     *, scope: Account | Book | None, state: str, reason: str, by: User | None, now: datetime | None = None
 ) -> None:
-    """Set the state of a scope (None: the system). `now` is wall time. The same state again changes nothing.
+    """Set the state of a scope (None: the system). `now` is wall time. The same state again changes nothing, unless a
+    person limits what only a rule has limited: that rule may not end it any more.
 
     Of two people who press at once the second finds the first one's row only after waiting for it: then the
     database refuses a second current row, and the change is made anew on what is there.
@@ -56,7 +57,8 @@ def _change(scope: Account | Book | None, state: str, reason: str, by: User | No
     if isinstance(scope, Account) and by is not None and state == TradingStateKind.ACTIVE:
         Account.objects.filter(pk=scope.pk).update(refusal="", refused_role="")  # a person has looked
     current = TradingState.objects.current().filter(scope=name).select_for_update().first()
-    if current is not None and current.state == state:
+    taken_up = by is not None and state != TradingStateKind.ACTIVE and current is not None and not current.changed_by_id
+    if current is not None and current.state == state and not taken_up:
         return
     if current is not None:
         TradingState.objects.filter(pk=current.pk).update(ended_at=at)

@@ -17,6 +17,7 @@ from .models import Account, Order, TradingState, TradingStateKind
 
 UNEXPLAINED = ("venue_changed", "unknown")
 CANCEL = "cancel"  # beside the roles of orders
+OPENING = "The venue refuses"  # how the reason of what is concluded here begins
 LONGEST = Account._meta.get_field("refusal").max_length
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,11 @@ def heed(*, account: Account, order: Order, answer: Answer, cancelling: bool = F
         _lift(account, role)
 
 
+def concluded(state: TradingState) -> bool:
+    """Whether a state was concluded here and by no person: it holds only as long as the account has its refusal."""
+    return state.changed_by_id is None and state.reason.startswith(OPENING)
+
+
 def _ask_rules(account: Account, order: Order) -> None:
     """Its largest order has changed: the next exit is split by the new one."""
     try:
@@ -46,7 +52,7 @@ def _ask_rules(account: Account, order: Order) -> None:
 def _restrict(account: Account, role: str, answer: Refused) -> None:
     wall = datetime.now(UTC)
     what = "cancellations" if role == CANCEL else f"{role} orders"
-    words = f"The venue refuses {what} for a reason that is not known here; it may have changed. {answer.message}"
+    words = f"{OPENING} {what} for a reason that is not known here; it may have changed. {answer.message}"
     first = Account.objects.filter(pk=account.pk, refusal="")
     if first.update(refusal=words[:LONGEST], refused_role=role):
         states.tighten(scope=account, state=TradingStateKind.REDUCE_ONLY, reason=words[:LONGEST], by=None, now=wall)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from ledger import closing, comparing
+from ledger import closing, comparing, protection
 from ledger.models import Order, OrderState, Position
 from ledger.tests.desk import Desk
 from ledger.tests.fake_desk import BTC, FakeDesk
@@ -109,6 +109,35 @@ def test_a_piece_of_unknown_fate_is_looked_up_and_not_sent_again(desk):
     assert desk.customer.position(BTC).quantity == 0
     assert len([o for o in desk.customer.orders.values() if o.reduce_only]) == 3
     assert desk.balanced() == []
+
+
+def test_pieces_that_are_refused_together_are_one_failed_exit(desk):
+    desk.trade(desk.draft())
+    shrink(desk)
+    desk.fake.faults.add(
+        "status", "/fapi/v1/order", method="POST", times=3, status=400, body='{"code":-2019,"msg":"No."}'
+    )
+    closing.close(account=desk.account, instrument_id=desk.instrument.pk, why="test", now=desk.now)
+    desk.round()
+
+    assert list(Order.objects.filter(role="exit").values_list("state", flat=True)) == [OrderState.REFUSED] * 3
+    assert "exit_refused" not in desk.alerts()
+
+
+def test_each_stop_is_handed_over_for_sending_once(desk, monkeypatch):
+    desk.trade(desk.draft())
+    handed = []
+    send = protection.ordering.send
+
+    def watched(*, account, orders):
+        handed.extend(order.pk for order in orders)
+        return send(account=account, orders=orders)
+
+    monkeypatch.setattr(protection.ordering, "send", watched)
+    Position.objects.update(stop=Decimal(49500))
+    desk.round()
+
+    assert handed == [desk.stop().pk]
 
 
 def test_a_maximum_that_was_not_known_here_is_asked_for_and_the_next_exit_fits(desk):

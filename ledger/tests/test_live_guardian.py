@@ -18,7 +18,7 @@ from ledger import (
     valuation,
 )
 from ledger.domain.patience import EXIT_CAP
-from ledger.models import Account, Order, OrderState, Position, TradingState
+from ledger.models import Account, Book, Order, OrderState, Position, TradingState
 from ledger.tests import builders
 from ledger.tests.desk import Desk
 from ledger.tests.live_desk import LiveDesk
@@ -374,6 +374,26 @@ def test_a_remainder_that_the_exchange_refuses_to_close_is_booked_as_dust(desk):
     desk.wait(10, rounds=2)
     assert not stops(desk)
     assert reconciliation.check(account=desk.account, wall=desk.now) == []
+
+
+@pytest.mark.parametrize("quantity", ["0.0004", "0.005"], ids=["less than a step", "refused"])
+def test_a_flatten_ends_although_dust_is_kept_apart_and_sends_for_it_once(desk, quantity):
+    desk.trade(desk.draft(quantity="0.005"))
+    desk.exchange.of_type["market"] = [REFUSED] * 9
+    Instrument.objects.update(min_quantity=Decimal("0.01"))
+    Position.objects.update(expires_at=desk.now)
+    desk.wait(30, rounds=6)
+    assert desk.position().book.kind == "unassigned"
+    Position.objects.open().update(quantity=Decimal(quantity))
+    held = Position.objects.count()
+    states.flatten_account(account=desk.account, by=None, now=desk.now)
+    for _ in range(6):
+        desk.older(5)
+        guardian.sweep(feed=desk.account.feed, now=desk.now)
+
+    assert Position.objects.count() == held
+    assert not Book.objects.filter(flatten_requested_at__isnull=False).exists()
+    assert len([r for r in desk.exchange.sent if r.type == "market" and r.reduce_only]) <= 2
 
 
 def test_a_position_that_may_be_closed_is_never_dust(desk):

@@ -28,6 +28,7 @@ from ledger.tests.live_desk import LiveDesk
 from ledger.tests.test_fill_order import undone
 from markets.domain.orders import OrderRequest, OrderType, Side
 from markets.exchanges.base import KeyRefused, Unanswered
+from markets.models import Instrument
 
 pytestmark = pytest.mark.django_db
 
@@ -130,6 +131,10 @@ def test_a_foreign_position_is_adopted_by_hand_and_then_covered(desk):
         adopting.adopt(position=position, book=desk.book, stop=Decimal(51000), by=owner, wall=desk.now)
     with pytest.raises(adopting.NotAdopted, match="no bot's book"):
         adopting.adopt(position=position, book=unassigned, stop=Decimal(49000), by=owner, wall=desk.now)
+    Instrument.objects.update(max_quantity=Decimal("0.009"))
+    with pytest.raises(adopting.NotAdopted, match="does not cover all of it"):
+        adopting.adopt(position=position, book=desk.book, stop=Decimal(49000), by=owner, wall=desk.now)
+    Instrument.objects.update(max_quantity=None)
     adopting.adopt(position=position, book=desk.book, stop=Decimal(49000), by=owner, wall=desk.now)
     desk.wait(4, rounds=2)
 

@@ -101,7 +101,7 @@ def test_a_stop_for_the_whole_position_and_a_target_can_be_adopted_too(desk):
     [
         (True, {"reduce_only": False}, "one that may open a position"),
         (True, {"side": "BUY", "trigger": "52000"}, "would not close the long position"),
-        (True, {"type": "TRAILING_STOP_MARKET", "trigger": "48000"}, "one that may open a position"),
+        (True, {"type": "TRAILING_STOP_MARKET", "trigger": "48000"}, "this is a trailing stop"),
         (False, {}, "adopt the position first"),
     ],
 )
@@ -116,6 +116,49 @@ def test_what_cannot_be_adopted_says_so_in_one_sentence_and_is_left_alone(desk, 
     assert why in row.done
     assert order.live
     assert not held or Position.objects.get().stop == Decimal(49000)
+
+
+def test_the_stop_of_a_plan_that_trails_is_not_put_back_to_where_another_one_stands(desk):
+    desk.trade(desk.draft(trail=Decimal("0.02")))
+    order, row = foreign(desk)
+    desk.move("51000")
+    trailed = Position.objects.get().stop
+    assert trailed == Decimal(49980)
+    adopt(desk, row)
+
+    assert Position.objects.get().stop == trailed
+    assert (row.by, order.live) == (None, True)
+    assert "follows the price" in row.done
+
+
+def test_what_cannot_be_placed_now_is_not_asked_about_at_every_round(desk, settings):
+    desk.trade(desk.draft())
+    order, row = foreign(desk)
+    settings.LIVE_TRADING = False
+    adopt(desk, row)
+
+    assert (row.by, order.live) == (desk.account.owner, True)
+    assert desk.account.compare_asked_at is None
+    settings.LIVE_TRADING = True
+    desk.wait(70)
+    desk.wait(3)
+    assert not order.live
+
+
+def test_of_two_stops_at_different_prices_one_is_taken_over_at_a_time(desk):
+    desk.trade(desk.draft())
+    _, one = foreign(desk)
+    other, second = foreign(desk, trigger="48000")
+    adopt(desk, one, rounds=0)
+    adopt(desk, second)
+    one.refresh_from_db()
+
+    assert (one.outcome, Position.objects.get().stop) == (Outcome.ADOPTED, Decimal(48500))
+    assert (second.by, other.live) == (None, True)
+    assert "another stop of BTC/USDT:USDT" in second.done
+    desk.fake.limits.used = 0  # a minute has passed
+    assert adopt(desk, second).outcome == Outcome.ADOPTED
+    assert Position.objects.get().stop == Decimal(48000)
 
 
 def test_an_entry_by_hand_is_not_adopted_and_nothing_is_adopted_twice(desk):

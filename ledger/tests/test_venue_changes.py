@@ -114,3 +114,45 @@ def test_ordinary_refusals_leave_the_account_as_it_is(desk):
 
     assert desk.trade(desk.draft()).state == OrderState.REFUSED
     assert state(desk) is None
+
+
+def test_what_ended_during_a_halt_does_not_come_back_with_the_agreement(desk):
+    """The venue took stops again while the account was halted: nothing is left that would ever end a reduce-only."""
+    desk.trade(desk.draft())
+    desk.fake.faults.add("status", "algoOrder", method="POST", times=1, status=400, body=NO_STOPS)
+    Position.objects.update(stop=Decimal(49500))
+    desk.round()
+    assert state(desk).state == TradingStateKind.REDUCE_ONLY
+    states.change(scope=desk.account, state=TradingStateKind.HALTED, reason="Silent", by=None)
+    type(desk.account).objects.filter(pk=desk.account.pk).update(trouble="Silent")
+    for _ in range(3):
+        desk.wait(5)
+    type(desk.account).objects.update(compared_at=None)
+    desk.round()
+
+    desk.account.refresh_from_db()
+    assert (desk.account.trouble, desk.account.refusal) == ("", "")
+    assert state(desk).state == TradingStateKind.ACTIVE
+
+
+def test_what_a_person_has_limited_outlives_a_refusal_and_a_halt(desk):
+    states.change(scope=desk.account, state=TradingStateKind.REDUCE_ONLY, reason="By hand", by=desk.account.owner)
+    type(desk.account).objects.filter(pk=desk.account.pk).update(
+        trouble="Silent", refusal="No stops.", refused_role="stop"
+    )
+    states.change(scope=desk.account, state=TradingStateKind.HALTED, reason="Silent", by=None)
+    type(desk.account).objects.update(compared_at=None)
+    desk.round()
+
+    assert state(desk).state == TradingStateKind.REDUCE_ONLY
+    assert "By hand" in state(desk).reason
+
+
+def test_a_person_who_limits_an_account_that_a_rule_has_limited_already_is_heard(desk):
+    no_stops(desk)
+    desk.trade(desk.draft())
+    desk.wait(5)
+    assert state(desk).changed_by is None
+    states.change(scope=desk.account, state=TradingStateKind.REDUCE_ONLY, reason="By hand", by=desk.account.owner)
+
+    assert (state(desk).reason, state(desk).changed_by) == ("By hand", desk.account.owner)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-MOST = 20  # orders at once; what is left after them is asked for anew
+MOST = 20  # orders at once; what an exit leaves is asked for anew, and no stop covers more
 
 
 def pieces(quantity: Decimal, largest: Decimal | None, step: Decimal) -> tuple[Decimal, ...]:
