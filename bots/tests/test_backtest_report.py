@@ -44,7 +44,7 @@ def test_where_nothing_was_traded_the_report_says_why(stored):  # noqa: F811
 
     assert patient["warnings"][0].startswith("No trade: nothing was entered. Look at the period")
     assert re.match(r"No trade: nothing was entered, and proposals were refused \d+ times", refused["warnings"][0])
-    assert held["warnings"][0] == "No trade has closed: what was bought is still held."
+    assert held["warnings"][0] == "No trade has closed: what was entered is still held."
     for report in (patient, refused, held):
         assert "No trade has closed." in reading.standalone(report)
 
