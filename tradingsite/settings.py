@@ -74,7 +74,7 @@ INSTALLED_APPS = [
     "markets",
     "ledger",
     "bots",
-    "tradingsite",
+    "tradingsite.apps.TradingSiteConfig",
 ]
 
 MIDDLEWARE = [

@@ -82,7 +82,7 @@ _FEW = 30
 def _nothing_closed(result: Result) -> str:
     """Why there is no trade, as far as that is known, and what to look at."""
     if result.trades:
-        return "No trade has closed: what was bought is still held."
+        return "No trade has closed: what was entered is still held."
     refused = result.refused + len(result.refusals)
     if refused:
         return f"No trade: nothing was entered, and proposals were refused {refused:,} times."

@@ -98,7 +98,7 @@ def whole(value: object, field: str, most: int) -> int:
 
 def _decimal(value: object) -> Decimal | None:
     if isinstance(value, float):
-        return Decimal(repr(value))
+        return Decimal(float.__repr__(value))  # one of numpy writes its type beside its digits
     if isinstance(value, bool):
         return None
     if isinstance(value, Decimal | int):

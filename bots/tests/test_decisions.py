@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import jsonschema
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -46,7 +47,7 @@ def test_a_good_item_becomes_a_proposal():
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("value", [95.1, "95.1", Decimal("95.1"), " 95.1 "])
+@pytest.mark.parametrize("value", [95.1, "95.1", Decimal("95.1"), " 95.1 ", np.float64(95.1)])
 def test_numbers_come_as_number_or_text(value):
     assert read(GOOD | {"stop": value}).items[0].stop == Decimal("95.1")
 

@@ -23,5 +23,20 @@ def test_pages_of_the_admin_are_loaded_with_the_addresses_and_where_they_are_che
     assert done.stdout.strip() == "0 [] True True", done.stderr
 
 
+def test_checks_of_the_site_are_registered_and_tasks_are_bound_to_its_celery_app():
+    script = (
+        "import django; django.setup()\n"
+        "from celery import current_app\n"
+        "from django.core.checks.registry import registry\n"
+        "own = [one.__name__ for one in registry.get_checks(True) if one.__module__ == 'tradingsite.checks']\n"
+        "print(current_app.main, sorted(own))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=settings.BASE_DIR)
+
+    assert done.stdout.strip() == ("tradingsite ['keys_are_private', 'live_trading', 'processes', 'production']"), (
+        done.stderr
+    )
+
+
 def test_runserver_serves_sockets_too():
     assert get_commands()["runserver"] == "daphne"
