@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from ledger import accounts, credentials, live_orders, live_rounds
+from ledger import accounts, arrivals, credentials, live_orders, live_rounds
 from ledger.models import Account, AccountKind
 from ledger.tests import builders
 from ledger.tests.live_desk import LiveDesk
@@ -28,6 +28,7 @@ class FakeDesk(LiveDesk):
     def connect(cls, fake, settings, monkeypatch, capital="10000", price="50000", **fields) -> "FakeDesk":  # type: ignore[override]
         settings.EXCHANGE_URLS = {name: fake.url(name) for name in fake.worlds}
         settings.LIVE_TRADING = True
+        monkeypatch.setattr(arrivals, "_asked", {})
         monkeypatch.setattr(live_orders, "_looked", {})
         monkeypatch.setattr(live_rounds, "LANES", 0)
         monkeypatch.setattr(live_reports, "LOOK_EVERY", 0.0)
