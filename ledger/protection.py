@@ -193,6 +193,8 @@ def _exposed(position: Position, now: datetime) -> str:
         return ""
     return exposed(
         covered=(stopped(position) and not _overdue(position, now)) or _may_wait(position, now),
+        stop=position.stop,
+        stop_rests=any(order.trigger == position.stop for order in live(position, Role.STOP)),
         target=position.target,
         target_rests=bool(live(position, Role.TARGET)),
         mark=position.mark,  # type: ignore[attr-defined]

@@ -381,6 +381,8 @@ class Desk:
         covered = sum([o.remaining for o in position.live("stop") if o.request.side is side], ZERO)
         why = exposed(
             covered=covered >= abs(position.figures.quantity),
+            stop=position.stop,
+            stop_rests=any(o.request.trigger == position.stop for o in position.live("stop")),
             target=position.target,
             target_rests=bool(position.live("target")),
             mark=self._mark(position.symbol),

@@ -25,13 +25,24 @@ def exit_due(
     return "no stop" if planned and stop is None else ""
 
 
-def exposed(*, covered: bool, target: Decimal | None, target_rests: bool, mark: Decimal, long: bool) -> str:
+def exposed(
+    *,
+    covered: bool,
+    stop: Decimal | None,
+    stop_rests: bool,
+    target: Decimal | None,
+    target_rests: bool,
+    mark: Decimal,
+    long: bool,
+) -> str:
     """Why a position cannot stay open after its brackets were sent, or nothing.
 
-    `covered`: live stops protect all of it.
+    `covered`: live stops protect all of it, be it at another price than the planned one; `stop_rests`: one at that.
     """
     if not covered:
         return "stop refused"
+    if stop is not None and not stop_rests and (mark <= stop if long else mark >= stop):
+        return "stop passed"
     beyond = target is not None and (mark >= target if long else mark <= target)
     return "target reached" if beyond and not target_rests else ""
 

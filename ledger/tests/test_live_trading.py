@@ -395,3 +395,15 @@ def test_books_are_not_opened_over_a_trade_that_comes_in_between(desk, monkeypat
 
     assert accounts.open_books(account=again, wall=desk.now)
     assert again.books.get().cash == desk.customer.wallet["USDT"]
+
+
+@pytest.mark.requirement("EXE-04")
+def test_a_tightened_stop_that_the_price_has_passed_meanwhile_closes_the_position(desk):
+    desk.trade(desk.draft())
+    Position.objects.update(stop=Decimal(49500))
+    desk.move("49400", sweep=False)
+    desk.round()
+    desk.wait(5)
+
+    assert desk.customer.position(BTC).quantity == 0
+    assert desk.balanced() == []
