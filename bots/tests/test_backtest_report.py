@@ -68,7 +68,7 @@ def test_the_figures_are_those_of_the_ledger(stored):  # noqa: F811
     grown = 1 + report["statistics"]["on_equity"]["total_return"]
     assert grown * 10_000 == pytest.approx(report["final_equity"])
     names = [row["name"] for part in ("ratios", "trading") for row in report["rows"][part]]
-    assert {"Sharpe", "Sortino", "Calmar", "Omega", "Drawdown", "SQN", "Payoff", "Turnover a day"} <= set(names)
+    assert {"Sharpe", "Sortino", "Calmar", "Omega", "Drawdown by days", "SQN", "Payoff", "Turnover a day"} <= set(names)
 
 
 @pytest.mark.requirement("BKT-04")

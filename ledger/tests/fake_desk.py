@@ -64,7 +64,9 @@ class FakeDesk(LiveDesk):
             self.round()
 
     def round(self) -> None:
-        ExchangeState.objects.update(used=0)  # a minute has passed, as far as its budget can tell
+        # A minute has passed, as far as the exchange and what may be asked of it can tell.
+        ExchangeState.objects.update(used=0)
+        self.fake.limits.minute = 0
         super().round()
 
     def balanced(self) -> list[str]:

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.django_db
 LISTS = [name for name, _ in RESOURCES]
 WITH_IDS = ["bots", "accounts", "books", "instruments", "orders", "trades", "positions", "decisions", "performance"]
 WITH_IDS += ["providers", "alerts", "backtests"]
-ACTIONS = {"/api/v1/providers/{id}/test/", "/api/v1/positions/{id}/adopt/"}
-ACTIONS |= {f"/api/v1/accounts/{{id}}/{name}/" for name in ("reconcile", "key", "arm", "disarm", "accept")}
+ACTIONS = {"/api/v1/providers/{id}/test/", "/api/v1/positions/{id}/adopt/", "/api/v1/accounts/{id}/adopt-order/"}
+ACTIONS |= {f"/api/v1/accounts/{{id}}/{name}/" for name in ("reconcile", "key", "arm", "disarm", "resume", "accept")}
 WRITABLE = {
     "risk-policies": ["/api/v1/risk-policies/{id}/", "/api/v1/risk-policies/{id}/what-if/"],
     "backtests": [f"/api/v1/backtests/{{id}}/{verb}/" for verb in ("cancel", "again", "report")],
