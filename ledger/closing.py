@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.db import IntegrityError
 from django.db.models import F, Prefetch, QuerySet
 
+from markets.domain.rounding import plain
 from markets.models import Feed
 
 from . import booking, ordering, reports, states
@@ -153,8 +154,9 @@ def _exit(account: Account, position: Position, why: str, now: datetime) -> list
         leverage=position.leverage,
         reason=f"Guardian: {why}",
     )
-    # At a venue that may not answer another one may be due in the same second; two processes still make the same.
-    again = "" if account.certain else f":{len(failed_exits(position))}"
+    # At a venue that may not answer, or takes a part only, another one may be due in the same second; two processes
+    # still make the same.
+    again = "" if account.certain else f":{len(failed_exits(position))}:{plain(abs(position.quantity))}"
     cause = Cause(Source.GUARDIAN, f"position:{position.pk}:{now:%Y%m%dT%H%M%S}{again}", now)
     position.book.account = account
     instruments = {draft.symbol: position.instrument}
