@@ -72,10 +72,10 @@ def test_prices_are_pushed_and_nothing_is_polled(live):
     live.world.set_price(BTC, 64_123.4)
     until(lambda: price() == Decimal("64123.4"))
     until(lambda: DataAge.objects.filter(part="price", source="stream").count() == 2)
+    until(lambda: DataAge.objects.filter(part="mark", source="stream").exists())
 
     assert live.log.count("ticker", since=last) == 0
     assert live.log.count("premiumIndex", since=last) == 0
-    assert DataAge.objects.filter(part="mark", source="stream").exists()
 
 
 @pytest.mark.requirement("MKT-03")
