@@ -192,11 +192,9 @@ def _agrees(account: Account, wall: datetime) -> None:
         return
     state, why = TradingStateKind.ACTIVE, "Ledger and venue agree again"
     held = TradingState.objects.filter(scope=scope_name(account), ended_at=current.at).order_by("-id").first()
+    # A person's hand, or another rule, limited it before: that goes on.
     if held is not None and held.state != TradingStateKind.ACTIVE and not venue_changes.concluded(held):
-        state, why = (
-            TradingStateKind(held.state),
-            f"{why}; as before: {held.reason}"[:300],
-        )  # a person's, another rule's
+        state, why = TradingStateKind(held.state), f"{why}; as before: {held.reason}"[:300]
     elif refusal:
         state, why = TradingStateKind.REDUCE_ONLY, refusal
     states.change(scope=account, state=state, reason=why, by=None, now=wall)

@@ -10,7 +10,7 @@ from ledger.domain.intents import Kind
 from ledger.models import CashEntry, Order, OrderState, Position, Trade
 from ledger.tests.fake_desk import BTC, FakeDesk
 from markets.exchanges import live_calls
-from markets.tests.fake_exchange import FakeExchange, trading
+from markets.tests.fake_exchange import trading
 
 pytestmark = pytest.mark.django_db
 QUESTIONS = ("positionRisk", "balance", "openOrders", "openAlgoOrders", "userTrades", "income", "symbolConfig")
@@ -20,12 +20,6 @@ NONSENSE = {
     "wrong types": '[{"symbol": 7, "positionAmt": [], "asset": "USDT", "balance": {}, "id": null, "orderId": true,'
                    ' "algoId": {}, "incomeType": [], "leverage": "much", "time": "now"}]',
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def served():
-    with FakeExchange() as fake:
-        yield fake
 
 
 @pytest.fixture

@@ -9,16 +9,9 @@ from ledger.models import Order, OrderState, Position
 from ledger.tests.desk import Desk
 from ledger.tests.fake_desk import BTC, FakeDesk
 from markets.models import Instrument
-from markets.tests.fake_exchange import FakeExchange
 
 pytestmark = pytest.mark.django_db
 PIECES = [Decimal("0.034"), Decimal("0.033"), Decimal("0.033")]
-
-
-@pytest.fixture(scope="module")
-def served():
-    with FakeExchange() as fake:
-        yield fake
 
 
 @pytest.fixture

@@ -17,15 +17,9 @@ from ledger.tests.fake_desk import BTC, FakeDesk
 from markets.exchanges import live_clients
 from markets.exchanges.base import Unanswered
 from markets.models import ExchangeState
-from markets.tests.fake_exchange import FakeExchange, trading
+from markets.tests.fake_exchange import trading
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(scope="module")
-def served():
-    with FakeExchange() as fake:
-        yield fake
 
 
 @pytest.fixture

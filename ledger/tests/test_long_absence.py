@@ -6,24 +6,12 @@ from decimal import Decimal
 import pytest
 
 from ledger.models import Account, CashEntry, Position, Trade
-from ledger.tests.fake_desk import BTC, FakeDesk
+from ledger.tests.fake_desk import BTC
 from markets.exchanges import live_reports
-from markets.tests.fake_exchange import FakeExchange, trading
+from markets.tests.fake_exchange import trading
 
 pytestmark = pytest.mark.django_db
 ETH, DAY = "ETH/USDT:USDT", 86_400
-
-
-@pytest.fixture(scope="module")
-def served():
-    with FakeExchange() as fake:
-        yield fake
-
-
-@pytest.fixture
-def desk(served, settings, monkeypatch):
-    yield FakeDesk.connect(served, settings, monkeypatch)
-    served.faults.clear()
 
 
 def long_ago(desk, days):

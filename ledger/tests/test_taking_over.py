@@ -9,23 +9,11 @@ from django.urls import reverse
 from ledger import adopting
 from ledger.models import AuditEntry, Discrepancy, Outcome, Position
 from ledger.tests import builders
-from ledger.tests.fake_desk import BTC, FakeDesk
-from markets.tests.fake_exchange import FakeExchange, trading
+from ledger.tests.fake_desk import BTC
+from markets.tests.fake_exchange import trading
 from markets.tests.fake_exchange.account import Conditional, Placed
 
 pytestmark = [pytest.mark.django_db, pytest.mark.requirement("LED-06")]
-
-
-@pytest.fixture(scope="module")
-def served():
-    with FakeExchange() as fake:
-        yield fake
-
-
-@pytest.fixture
-def desk(served, settings, monkeypatch):
-    yield FakeDesk.connect(served, settings, monkeypatch)
-    served.faults.clear()
 
 
 def foreign(desk, type="STOP_MARKET", trigger="48500", side="SELL", **changes):

@@ -7,24 +7,11 @@ from django.urls import reverse
 
 from ledger import live_accounts, states
 from ledger.models import Alert, AuditEntry, OrderState, Position, TradingState, TradingStateKind
-from ledger.tests.fake_desk import BTC, FakeDesk
-from markets.tests.fake_exchange import FakeExchange
+from ledger.tests.fake_desk import BTC
 
 pytestmark = pytest.mark.django_db
 NO_STOPS = '{"code":-4120,"msg":"Order type not supported for this endpoint."}'
 SOMETHING_NEW = '{"code":-9999,"msg":"Something new."}'
-
-
-@pytest.fixture(scope="module")
-def served():
-    with FakeExchange() as fake:
-        yield fake
-
-
-@pytest.fixture
-def desk(served, settings, monkeypatch):
-    yield FakeDesk.connect(served, settings, monkeypatch)
-    served.faults.clear()
 
 
 def no_stops(desk, body=NO_STOPS):
